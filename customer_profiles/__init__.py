@@ -1,0 +1,1 @@
+"""Live, consented, explainable customer profiles for AI chatbots."""
