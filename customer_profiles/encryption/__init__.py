@@ -1,0 +1,1 @@
+"""Keys and the sealing of single values. Nothing here knows what it protects."""

@@ -1,0 +1,1 @@
+"""Where everything is kept: engines, transactions, bulk writes, cursors, generations, migrations."""

@@ -1,0 +1,1 @@
+"""Revisions of the state store, oldest first."""

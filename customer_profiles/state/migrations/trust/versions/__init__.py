@@ -1,0 +1,1 @@
+"""Revisions of the trust store, oldest first."""

@@ -1,0 +1,149 @@
+"""The embedded engine: three SQLCipher files (AES-256) in a folder, each with one writer and many readers."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+import sqlcipher3
+from sqlalchemy.pool import QueuePool
+
+from customer_profiles.state.errors import StateError, WrongKeyError
+from customer_profiles.state.schema import Store
+
+_WRITER_CACHE_KIB = 256 * 1024
+_READER_CACHE_KIB = 32 * 1024
+_CHECKPOINT_PAGES = 16 * 1024
+"""The write-ahead log is folded into the file when it has 64 MiB, so that seldom a batch pays for it."""
+
+KeyFor = Callable[[str], bytes]
+
+
+def file_of(folder: Path, store: Store) -> Path:
+    """The file of a store."""
+    return folder / f"{store}.db"
+
+
+def prepare_folder(folder: Path, *, read_only: bool) -> None:
+    """Make the folder (mode 0700) and its empty files (mode 0600), or say why the state is not there."""
+    files = [file_of(folder, store) for store in Store]
+    missing = [file.name for file in files if not file.exists()]
+    if not missing:
+        return
+    if read_only:
+        what = f"{' and '.join(missing)} missing in" if folder.is_dir() else "there is no folder"
+        raise StateError(
+            f"No state to read: {what} {folder}. Check `state.url`, or run `customer-profiles run` first."
+        )
+    if any(file.exists() and file.stat().st_size for file in files):
+        raise StateError(
+            f"The state in {folder} is not whole: {' and '.join(missing)} missing. "
+            "Put the files back from a backup; all three belong together."
+        )
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for file in files:
+            os.close(os.open(file, os.O_CREAT | os.O_RDWR, 0o600))
+    except OSError as error:
+        raise StateError(
+            f"The state cannot be kept in {folder}: {error.strerror}. Check `state.url`."
+        ) from None
+
+
+def raw_key(key_for: KeyFor, store: Store) -> str:
+    """A store's key as SQLCipher takes it without stretching it first."""
+    key = key_for(f"state/{store}")
+    if len(key) != 32:
+        raise StateError(f"The key of the {store} store has {len(key)} bytes; SQLCipher needs 32.")
+    return f"x'{key.hex()}'"
+
+
+def make_engine(
+    folder: Path, store: Store, key_for: KeyFor, wait_seconds: float, *, writer: bool
+) -> sa.Engine:
+    """The engine of one file: one connection when it writes, several when it reads."""
+    file, key = file_of(folder, store), raw_key(key_for, store)
+
+    def connect() -> Any:
+        connection = _connect(file, key, wait_seconds)
+        if writer:
+            # Setting WAL anew would want the file for itself, and a reader may have it.
+            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+                connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
+            connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
+        else:
+            connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    return _engine(connect, "BEGIN IMMEDIATE" if writer else "BEGIN", 1 if writer else 8, wait_seconds)
+
+
+def make_everything_engine(folder: Path, key_for: KeyFor, wait_seconds: float) -> sa.Engine:
+    """An engine whose connections read all three files at once."""
+    keys = {store: raw_key(key_for, store) for store in Store}
+
+    def connect() -> Any:
+        connection = _connect(file_of(folder, Store.STATE), keys[Store.STATE], wait_seconds)
+        for store in (Store.INBOX, Store.TRUST):
+            connection.execute(
+                f"ATTACH DATABASE ? AS {store} KEY ?", (str(file_of(folder, store)), keys[store])
+            )
+            connection.execute(f"PRAGMA {store}.cache_size = -{_READER_CACHE_KIB}")
+        connection.execute("PRAGMA query_only = ON")
+        return connection
+
+    return _engine(connect, "BEGIN", 2, wait_seconds)
+
+
+def _connect(file: Path, key: str, wait_seconds: float) -> Any:
+    # isolation_level=None: the driver begins nothing by itself, so that transactions hold table changes too.
+    try:
+        connection = sqlcipher3.connect(
+            str(file),
+            timeout=wait_seconds,
+            isolation_level=None,
+            check_same_thread=False,
+            cached_statements=256,
+        )
+    except sqlcipher3.Error:
+        raise StateError(
+            f"{file} cannot be opened. Check that it is there and may be read and written."
+        ) from None
+    try:
+        connection.execute(f'PRAGMA key = "{key}"')
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+    except sqlcipher3.OperationalError as error:
+        connection.close()
+        raise StateError(f"{file} cannot be read: {error}.") from None
+    except sqlcipher3.DatabaseError:
+        connection.close()
+        raise WrongKeyError(
+            f"The key does not open {file}. Check `state.key`: it must be the one the file was made with. "
+            "(A damaged file looks the same.)"
+        ) from None
+    connection.execute("PRAGMA temp_store = MEMORY")  # a sort that spills would be plain text on disk
+    connection.execute("PRAGMA mmap_size = 0")
+    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+    return connection
+
+
+def _engine(connect: Callable[[], Any], begin: str, connections: int, wait_seconds: float) -> sa.Engine:
+    engine = sa.create_engine(
+        "sqlite://",
+        creator=connect,
+        module=sqlcipher3.dbapi2,
+        poolclass=QueuePool,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=wait_seconds,
+        hide_parameters=True,
+    )
+
+    @sa.event.listens_for(engine, "begin")
+    def begin_transaction(connection: sa.Connection) -> None:
+        connection.exec_driver_sql(begin)
+
+    return engine
