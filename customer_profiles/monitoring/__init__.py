@@ -1,0 +1,1 @@
+"""How the pipeline is doing: the ledger that accounts for everything received, freshness, metrics, alarms."""

@@ -1,0 +1,154 @@
+"""The ledger: everything received is accounted for, batch by batch, and a check says so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+import sqlalchemy as sa
+
+from customer_profiles.monitoring.tables import TERMS, ledger
+from customer_profiles.state.schema import to_json
+from customer_profiles.state.sequences import reserve
+
+Fact = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class StageResult:
+    """What one call of a stage did.
+
+    Attributes:
+        stage: The stage's name.
+        source: The source it read, or the empty text.
+        received: Envelopes or changes taken in; always the sum of the six terms that follow.
+        applied: Changed something.
+        unchanged: Said what was known.
+        duplicate: Came before, or is older than what is known.
+        quarantined: Cannot be used as it is; waits for a retry.
+        suppressed: Of somebody who was erased.
+        declined: Somebody does not consent to its being kept.
+        watermark: Everything received up to here is in (micros), when this call read to the end of what was there.
+        seconds: How long it took.
+        more: Whether there is more to do at once.
+        facts: Other things worth knowing, by name; never a value of a person.
+    """
+
+    stage: str
+    source: str = ""
+    received: int = 0
+    applied: int = 0
+    unchanged: int = 0
+    duplicate: int = 0
+    quarantined: int = 0
+    suppressed: int = 0
+    declined: int = 0
+    watermark: int | None = None
+    seconds: float = 0.0
+    more: bool = False
+    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether what was received is all accounted for."""
+        return bool(self.received == sum(getattr(self, term) for term in TERMS))
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCheck:
+    """Whether the ledger adds up.
+
+    Attributes:
+        totals: Of all batches: `received` and each term.
+        batches: How many batches there are.
+        wrong_batches: The numbers of those that do not add up (the first hundred).
+    """
+
+    totals: Mapping[str, int]
+    batches: int
+    wrong_batches: tuple[int, ...]
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether every batch does, and so the whole."""
+        return not self.wrong_batches and self.totals["received"] == sum(self.totals[term] for term in TERMS)
+
+
+def record_batch(connection: sa.Connection, result: StageResult, committed_at: int | None = None) -> int:
+    """Write the ledger's row of a batch, in the transaction of its work.
+
+    Args:
+        connection: A writing connection to the state store.
+        result: What the batch did.
+        committed_at: Now, in micros.
+
+    Returns:
+        The number of the batch.
+    """
+    number = reserve(connection, "batch", 1)
+    connection.execute(
+        ledger.insert().values(
+            batch_no=number,
+            stage=result.stage,
+            source=result.source,
+            received=result.received,
+            **{term: getattr(result, term) for term in TERMS},
+            watermark=result.watermark,
+            seconds=result.seconds,
+            committed_at=time.time_ns() // 1000 if committed_at is None else committed_at,
+            facts=to_json(dict(result.facts)),
+        )
+    )
+    return number
+
+
+def ledger_check(
+    connection: sa.Connection, stage: str | None = None, source: str | None = None
+) -> LedgerCheck:
+    """Whether received = applied + unchanged + duplicate + quarantined + suppressed + declined, for every batch and in total."""
+    chosen = [
+        column == wanted
+        for column, wanted in ((ledger.c.stage, stage), (ledger.c.source, source))
+        if wanted is not None
+    ]
+    sums = [sa.func.coalesce(sa.func.sum(ledger.c[name]), 0) for name in ("received", *TERMS)]
+    row = connection.execute(sa.select(sa.func.count(), *sums).where(*chosen)).one()
+    terms: sa.ColumnElement[int] = sum((ledger.c[term] for term in TERMS), start=sa.literal(0))
+    wrong = connection.execute(
+        sa.select(ledger.c.batch_no)
+        .where(*chosen, ledger.c.received != terms)
+        .order_by(ledger.c.batch_no)
+        .limit(100)
+    )
+    totals = dict(zip(("received", *TERMS), map(int, row[1:]), strict=True))
+    return LedgerCheck(totals, int(row[0]), tuple(wrong.scalars()))
+
+
+def total_of(results: Iterable[StageResult]) -> StageResult | None:
+    """Several calls of one stage as one; the last watermark, whether there is more, and the facts added up."""
+    total: StageResult | None = None
+    for result in results:
+        total = result if total is None else _sum(total, result)
+    return total
+
+
+def _sum(one: StageResult, two: StageResult) -> StageResult:
+    facts = dict(one.facts)
+    for name, value in two.facts.items():
+        known = facts.get(name)
+        numbers = (
+            isinstance(known, int | float) and isinstance(value, int | float) and not isinstance(value, bool)
+        )
+        facts[name] = known + value if numbers else value  # type: ignore[operator]
+    terms = {term: getattr(one, term) + getattr(two, term) for term in ("received", *TERMS)}
+    return StageResult(
+        two.stage,
+        two.source,
+        **terms,
+        watermark=two.watermark if two.watermark is not None else one.watermark,
+        seconds=one.seconds + two.seconds,
+        more=two.more,
+        facts=facts,
+    )
