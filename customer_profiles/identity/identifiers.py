@@ -1,0 +1,131 @@
+"""Shared identifiers: who holds which value, which values are hubs, and what a live value says about two
+records.
+
+A hub is a value with more live holders than its kind's cap, a value listed as generic, or (for kinds with a
+single log-in) a value seen with two user IDs. It counts as null everywhere. All of it is a function of the
+live records: when a holder goes, the value lives again.
+"""
+
+from collections.abc import Mapping, Sequence
+
+import duckdb
+
+from customer_profiles.settings.identity import IdentitySettings
+
+LIST_KINDS: Mapping[str, str] = {"email": "emails", "phone": "phones"}
+LOG_IN = "user_id"
+
+
+def load_holders(
+    connection: duckdb.DuckDBPyConnection, settings: IdentitySettings, identifiers_a_kind: int
+) -> tuple[str, ...]:
+    """Write the tables `holder` (content_no, kind, value) of live values and `hub` (kind, value, holders,
+    reason).
+
+    Holders are counted by distinct content, so that a thousand copies of one person are one holder.
+
+    Args:
+        connection: a workbench with the table `content`.
+        settings: caps, generic values and joins by kind; a kind that they do not name is left out.
+        identifiers_a_kind: of a content with more values of a kind, so many count (the first in their order).
+
+    Returns:
+        The kinds that the settings name, in order of their names.
+    """
+    kinds = tuple(sorted(settings.identifiers))
+    connection.execute(
+        "create or replace temp table kind_rule (kind varchar, cap bigint, single_login boolean)"
+    )
+    connection.executemany(
+        "insert into kind_rule values (?, ?, ?)",
+        [(kind, settings.identifiers[kind].cap, settings.identifiers[kind].single_login) for kind in kinds],
+    )
+    _load_generic_values(connection, settings.generic_values)
+    lists = " union all ".join(
+        f"select content_no, '{kind}' as kind, unnest({column}[1:{identifiers_a_kind}]) as value from content"
+        for kind, column in LIST_KINDS.items()
+    )
+    connection.execute(f"""
+        create or replace temp table held as
+        with stated as (
+            {lists}
+            union all
+            select content_no, split_part(pair, chr(31), 1) as kind, split_part(pair, chr(31), 2) as value
+            from (select content_no, unnest(identifiers) as pair from content)
+        )
+        select distinct content_no, kind, value
+        from stated semi join kind_rule using (kind)
+        where value <> ''
+        qualify row_number() over (partition by content_no, kind order by value) <= {identifiers_a_kind}
+    """)
+    connection.execute(f"""
+        create or replace table hub as
+        with counted as (select kind, value, count(*) as holders from held group by all),
+        generic as (
+            select kind, value from (select distinct kind, value from held) v
+            where exists (select 1 from generic_value g where g.kind = v.kind and v.value glob g.pattern)
+        ),
+        shared_login as (
+            select h.kind, h.value
+            from held h
+            join kind_rule r on r.kind = h.kind and r.single_login
+            join held u on u.content_no = h.content_no and u.kind = '{LOG_IN}'
+            group by all having count(distinct u.value) > 1
+        )
+        select kind, value, holders,
+            case
+                when g.value is not null then 'generic'
+                when holders > cap then 'cap'
+                else 'several log-ins'
+            end as reason
+        from counted
+        join kind_rule using (kind)
+        left join generic g using (kind, value)
+        left join shared_login s using (kind, value)
+        where holders > cap or g.value is not null or s.value is not null
+    """)
+    connection.execute(
+        "create or replace table holder as select * from held anti join hub using (kind, value)"
+    )
+    connection.execute("drop table held")
+    _load_contacts(connection, settings)
+    return kinds
+
+
+def evidence_kinds(settings: IdentitySettings) -> tuple[str, ...]:
+    """The kinds whose values join nobody and are compared instead, in order of their names."""
+    return tuple(sorted(kind for kind, rule in settings.identifiers.items() if rule.joins == "evidence"))
+
+
+def evidence_column(kind: str) -> str:
+    """The column of the table `contact` that holds the live values of a kind of identifier."""
+    return LIST_KINDS.get(kind, f"evidence_{kind}")
+
+
+def _load_contacts(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> None:
+    """Write the table `contact`: for each content with live values to compare, the values by kind."""
+    kinds = dict.fromkeys((*LIST_KINDS, *evidence_kinds(settings)))
+    connection.execute(rf"""
+        create or replace table contact as
+        select *, coalesce(list_distinct(list_filter(list_transform(emails,
+            lambda e: regexp_replace(regexp_extract(e, '^([^@+]+)', 1), '[^\p{{L}}\p{{N}}]', '', 'g')),
+            lambda u: length(u) >= 5)), []) as email_names
+        from (
+            select content_no, {
+        ", ".join(
+            f"coalesce(list(value order by value) filter (kind = '{kind}'), []) as {evidence_column(kind)}"
+            for kind in kinds
+        )
+    }
+            from holder group by content_no
+        )
+    """)
+
+
+def _load_generic_values(
+    connection: duckdb.DuckDBPyConnection, generic_values: Mapping[str, Sequence[str]]
+) -> None:
+    connection.execute("create or replace temp table generic_value (kind varchar, pattern varchar)")
+    patterns = [(kind, pattern) for kind, listed in generic_values.items() for pattern in listed]
+    if patterns:
+        connection.executemany("insert into generic_value values (?, ?)", patterns)

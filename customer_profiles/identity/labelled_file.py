@@ -1,0 +1,195 @@
+"""Any labelled CSV or Parquet file as identity records, so that the same engine can be measured on it.
+
+Columns are mapped by flags or guessed from their names; what is neither a contract field nor ignored becomes an extra
+attribute. The truth column is split off before anything else sees the records.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.identity.records import IDENTITY_FIELDS, identity_schema
+
+MULTIPLE = ("emails", "phones")
+"""Fields that hold several values in one record."""
+
+_SYNONYMS: Mapping[str, tuple[str, ...]] = {
+    "full_name": ("full_name", "fullname", "name", "customer_name", "display_name"),
+    "given_name": ("given_name", "first_name", "firstname", "forename", "fname", "first"),
+    "family_name": ("family_name", "last_name", "lastname", "surname", "lname", "last"),
+    "birth_date": ("birth_date", "date_of_birth", "dob", "birthdate", "birthday"),
+    "address_line": (
+        "address_line",
+        "address",
+        "street_number",
+        "street",
+        "street_address",
+        "address_1",
+        "address1",
+    ),
+    "city": ("city", "town", "suburb", "locality", "birth_place", "place"),
+    "region": ("region", "state", "county", "province"),
+    "postcode": ("postcode", "post_code", "postal_code", "zip", "zip_code", "postcode_fake"),
+    "country": ("country", "country_code"),
+    "emails": ("emails", "email", "email_address", "e_mail", "mail"),
+    "phones": ("phones", "phone", "phone_number", "mobile", "telephone", "tel"),
+}
+_PARTS_OF_FULL_NAME = (
+    "first_and_surname",
+    "given_name",
+    "first_name",
+    "forename",
+    "family_name",
+    "surname",
+    "last_name",
+)
+_ROW_IDS = ("unique_id", "id", "rec_id", "record_id", "index", "uid")
+
+
+class LabelledFileError(CustomerProfilesError):
+    """The file cannot be read, or a column named for it is not there."""
+
+
+@dataclass(frozen=True)
+class LabelledFile:
+    """Records of a file, ready for the identity engine, with the truth kept apart.
+
+    Attributes:
+        records: Identity records, one a row of the file, numbered from 1 in an order that content alone decides.
+        truth: The label of each record, in the order of `records`.
+        columns: Which columns made each field; extra attributes stand as `extra_NAME`.
+        ignored: Columns that nothing uses.
+    """
+
+    records: pa.Table
+    truth: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]]
+    ignored: tuple[str, ...]
+
+
+def read_labelled_file(
+    path: Path,
+    truth: str,
+    mapping: Mapping[str, Sequence[str]] | None = None,
+    ignore: Sequence[str] = (),
+) -> LabelledFile:
+    """Read a CSV or Parquet file of records whose truth is known.
+
+    Args:
+        path: The file, `.csv` or `.parquet`.
+        truth: The column that is equal for records of one person.
+        mapping: Contract field -> columns, overriding what would be guessed from the names.
+        ignore: Columns that nothing may use.
+
+    Raises:
+        LabelledFileError: The file or a named column is missing, or the ending is neither CSV nor Parquet.
+    """
+    frame = _read(path)
+    names = [str(name) for name in frame.columns]
+    for column in [truth, *ignore, *[name for group in (mapping or {}).values() for name in group]]:
+        if column not in names:
+            raise LabelledFileError(
+                f"{path.name} has no column {column!r}; its columns are: {', '.join(names)}."
+            )
+    columns, ignored = guess_columns([n for n in names if n != truth and n not in ignore], mapping or {})
+    ordered = _in_content_order(frame, [name for group in columns.values() for name in group])
+    return LabelledFile(
+        records=_identity_records(ordered, columns),
+        truth=tuple(ordered[truth].astype(str)),
+        columns=columns,
+        ignored=(*ignore, *ignored),
+    )
+
+
+def guess_columns(
+    names: Sequence[str], mapping: Mapping[str, Sequence[str]]
+) -> tuple[dict[str, tuple[str, ...]], tuple[str, ...]]:
+    """Which columns make which field, and which are left out.
+
+    A name in its parts beside a full name says the same twice and is left out; so are row numbers.
+    """
+    taken = {name for group in mapping.values() for name in group}
+    columns = {field: tuple(group) for field, group in mapping.items()}
+    for field, synonyms in _SYNONYMS.items():
+        found = tuple(name for name in names if name not in taken and _plain(name) in synonyms)
+        if found and field not in columns:
+            columns[field] = found
+            taken |= set(found)
+    if "full_name" in columns:
+        for field in ("given_name", "family_name"):
+            if field in columns and field not in mapping:
+                taken -= set(columns.pop(field))
+    ignored: list[str] = []
+    for name in names:
+        if name in taken:
+            continue
+        redundant = "full_name" in columns and _plain(name) in _PARTS_OF_FULL_NAME
+        if redundant or _plain(name) in _ROW_IDS:
+            ignored.append(name)
+        else:
+            columns[f"extra_{_plain(name)}"] = (name,)
+    return columns, tuple(ignored)
+
+
+def _read(path: Path) -> pd.DataFrame:
+    if not path.exists():
+        raise LabelledFileError(f"There is no file {path}: name a CSV or Parquet file of labelled records.")
+    if path.suffix == ".parquet":
+        return pd.read_parquet(path)
+    if path.suffix == ".csv":
+        return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
+    raise LabelledFileError(f"{path.name} is neither .csv nor .parquet: convert it to one of them.")
+
+
+def _in_content_order(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """Row order must not matter, and must not give the truth away."""
+    keys = frame[list(columns)].astype(str)
+    return frame.loc[keys.sort_values(list(columns), kind="stable").index].reset_index(drop=True)
+
+
+def _identity_records(frame: pd.DataFrame, columns: Mapping[str, Sequence[str]]) -> pa.Table:
+    extras = [field for field in columns if field.startswith("extra_")]
+    arrays: dict[str, pa.Array] = {"record_no": pa.array(range(1, len(frame) + 1), pa.int64())}
+    for field in (*IDENTITY_FIELDS, *extras):
+        clean = _CLEAN.get(field, _text)
+        values = [
+            [cell for cell in (clean(cell) for cell in row) if cell]
+            for row in zip(*[frame[name] for name in columns.get(field, ())], strict=True)
+        ] or [[] for _ in range(len(frame))]
+        if field in MULTIPLE:
+            arrays[field] = pa.array(values, pa.list_(pa.string()))
+        else:
+            arrays[field] = pa.array([" ".join(row) or None for row in values], pa.string())
+    schema = identity_schema([field.removeprefix("extra_") for field in extras])
+    arrays["identifiers"] = pa.array([[] for _ in range(len(frame))], schema.field("identifiers").type)
+    return pa.table([arrays[name] for name in schema.names], schema=schema)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
+
+
+def _text(cell: object) -> str:
+    if cell is None or cell != cell:  # NaN is not equal to itself
+        return ""
+    return " ".join(str(cell).split()).lower()
+
+
+def _date(cell: object) -> str:
+    """Dates keep their errors: a mistyped month is evidence, so nothing is refused here."""
+    value = _text(cell)[:10]
+    return f"{value[:4]}-{value[4:6]}-{value[6:8]}" if re.fullmatch(r"\d{8}", value) else value
+
+
+def _phone(cell: object) -> str:
+    return re.sub(r"[^0-9+]", "", _text(cell))
+
+
+_CLEAN: Mapping[str, Callable[[object], str]] = {"birth_date": _date, "phones": _phone}

@@ -1,0 +1,171 @@
+"""Batches must not matter, on the real stage with the real scorer: random histories with caps that cross all the time."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from customer_profiles.identity.decisions import DecisionKind, decide, undo
+from customer_profiles.identity.resolve import ResolveStage
+from customer_profiles.settings import Settings
+from customer_profiles.state.engine import State
+from customer_profiles.state.generations import begin_generation
+from customer_profiles_tests.conftest import Engine
+from customer_profiles_tests.identity.made import SOURCE, customers_of, founders_of, settings_with, take_in
+
+FAMILIES = [("lindqvist", "LS1 4AP"), ("okafor", "EX2 8QT"), ("marchetti", "G12 9XZ")]
+FIRST = ["anna", "boris", "clemens", "dorothea"]
+DATES = ["1971-03-05", "1988-12-24", "1950-07-19"]
+IDENTITY = {
+    "identifiers": {"email": {"cap": 2}, "phone": {"cap": 3}, "user_id": {"cap": 3, "exclusive": True}},
+    "blocking_cap": 6,
+}
+
+
+def someone(chance: random.Random) -> dict[str, Any]:
+    family, postcode = chance.choice(FAMILIES)
+    first = chance.choice(FIRST)
+    fields: dict[str, Any] = {"given_name": first, "family_name": family}
+    if chance.random() < 0.7:
+        fields["birth_date"] = chance.choice(DATES)
+    if chance.random() < 0.6:
+        fields["postcode"] = postcode
+    if chance.random() < 0.5:
+        fields["emails"] = [f"{first}@example.com"]
+    if chance.random() < 0.3:
+        fields["phones"] = [f"+44163296000{chance.randint(0, 3)}"]
+    if chance.random() < 0.2:
+        fields["external_ids"] = {"user_id": [chance.choice("pq")]}
+    return fields
+
+
+def history(seed: int, length: int) -> list[tuple[str, Any]]:
+    """Envelopes of eighteen records and decisions among them."""
+    chance = random.Random(seed)
+    keys = [f"r{n}" for n in range(18)]
+    happened: list[tuple[str, Any]] = [("envelope", (key, someone(chance))) for key in keys[:12]]
+    decided = 0
+    for _ in range(length):
+        kind = chance.random()
+        if kind < 0.55:
+            happened.append(("envelope", (chance.choice(keys), someone(chance))))
+        elif kind < 0.88:
+            happened.append(("envelope", (chance.choice(keys), None)))
+        elif kind < 0.96 or not decided:
+            decided += 1
+            happened.append(
+                (chance.choice(list(DecisionKind)), (f"d{decided}", *chance.sample(keys[:12], 2)))
+            )
+        else:
+            happened.append(("undo", f"d{chance.randint(1, decided)}"))
+    return happened
+
+
+def happen(state: State, kind: str, what: Any, at: int) -> None:
+    if kind == "envelope":
+        take_in(state, [what], at)
+        return
+    with state.writing() as connection:
+        if kind == "undo":
+            query = "SELECT count(*) FROM decision WHERE decision_id = :id AND undone_at IS NULL"
+            if connection.execute(sa.text(query), {"id": what}).scalar_one():
+                undo(connection, what, at)
+            return
+        name, *keys = what
+        query = "SELECT source_key, record_no FROM record WHERE source = :source"
+        numbers = dict(tuple(row) for row in connection.execute(sa.text(query), {"source": SOURCE}))
+        sides = [[numbers[key]] for key in keys]
+        decide(
+            connection,
+            DecisionKind(kind),
+            *sides,
+            by="steward",
+            reason="seen",
+            decided_at=at,
+            decision_id=name,
+        )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "seed"), [("sqlcipher", 1), ("sqlcipher", 2), ("postgres", 3)])
+def test_one_by_one_in_batches_and_rebuilt_give_the_same_customers_and_ids(
+    engine: Engine,
+    seed: int,
+    state_factory: Callable[[Engine], State],
+    table_rows: Callable[[State, str], list[tuple[object, ...]]],
+    tmp_path: Path,
+) -> None:
+    settings = settings_with(tmp_path, **IDENTITY)
+    one_by_one, batched = state_factory(engine), state_factory(engine)
+    chance = random.Random(seed)
+    for at, (kind, what) in enumerate(history(seed, length=15), start=1):
+        for state in (one_by_one, batched):
+            happen(state, kind, what, at * 1_000_000)
+        if at >= 12:
+            ResolveStage(one_by_one, settings).advance(1)
+        if at > 12 and chance.random() < 0.12:
+            ResolveStage(batched, settings).advance(1)
+            assert customers_of(batched) == customers_of(one_by_one), at
+    ResolveStage(batched, settings).advance(1)
+    for table in ("claim", "estate", "edge", "member", "superseded_record"):
+        assert table_rows(batched, table) == table_rows(one_by_one, table), table
+    with batched.writing() as connection:
+        generation = begin_generation(connection)
+    ResolveStage(batched, settings, generation).advance(1)
+    assert founders_of(batched, generation) == founders_of(batched)
+
+
+def settled(
+    state: State, settings: Settings, batches: list[list[tuple[str, Any]]]
+) -> dict[str, tuple[str, int]]:
+    """Who founds whose customer after these batches, each of them taken in at once."""
+    at = 0
+    for batch in batches:
+        for key, fields in batch:
+            at += 1
+            take_in(state, [(key, fields)], at * 1_000_000)
+        ResolveStage(state, settings).advance(1)
+    return founders_of(state)
+
+
+def test_a_hub_that_falls_within_a_batch_joins_before_the_next_deletion(state: State, tmp_path: Path) -> None:
+    """Three share an email at a cap of two; one goes, so the two left are one customer when the next goes."""
+    settings = settings_with(tmp_path, **IDENTITY)
+    shared = {"emails": ["all@example.com"]}
+    three = [
+        ("r1", {"given_name": "anna", **shared}),
+        ("r2", {"given_name": "ann", **shared}),
+        ("r3", shared),
+    ]
+    assert settled(state, settings, [three, [("r3", None), ("r1", None)]]) == {"r2": ("r1", 1)}
+
+
+def test_a_hub_that_rises_within_a_batch_parts_before_the_next_deletion(state: State, tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, **IDENTITY)
+    shared = {"emails": ["all@example.com"]}
+    two = [("r1", {"given_name": "anna", **shared}), ("r2", {"given_name": "ann", **shared})]
+    assert settled(state, settings, [two, [("r3", shared), ("r1", None), ("r3", None)]]) == {"r2": ("r2", 1)}
+
+
+def test_a_key_that_comes_back_to_life_within_a_batch_joins_before_the_next_deletion(
+    state: State, tmp_path: Path
+) -> None:
+    """Three of one name and birth date at a cap of two: no key is alive until one of them goes."""
+    settings = settings_with(tmp_path, blocking_cap=2)
+    someone = {"given_name": "anna", "family_name": "lindqvist", "birth_date": "1971-03-05"}
+    three = [(f"r{n}", {**someone, "city": f"town {n}"}) for n in (1, 2, 3)]
+    assert settled(state, settings, [three, [("r3", None), ("r1", None)]]) == {"r2": ("r1", 1)}
+
+
+def test_a_crowd_of_copies_that_loses_its_first_within_a_batch_stays_one_customer(
+    state: State, tmp_path: Path
+) -> None:
+    settings = settings_with(tmp_path)
+    copies = [(f"r{n:02}", {"given_name": "anna", "emails": ["anna@example.com"]}) for n in range(1, 13)]
+    leaving = [(f"r{n:02}", None) for n in range(1, 12)]
+    assert settled(state, settings, [copies, leaving]) == {"r12": ("r01", 1)}
