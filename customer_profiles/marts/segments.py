@@ -1,0 +1,276 @@
+"""The stage that keeps who is in which segment since when: for customers touched, and for those due now."""
+
+import hashlib
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pyarrow as pa
+from sqlalchemy import Connection, bindparam, text
+
+from customer_profiles.identity.tables import member
+from customer_profiles.marts import tables
+from customer_profiles.marts.catalogue import trait_specs
+from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
+from customer_profiles.marts.rules import Rule, read_rule
+from customer_profiles.marts.stamps import stamp
+from customer_profiles.marts.stored import bucket_rows
+from customer_profiles.marts.traits import Clock, RefreshTraitsStage, clock
+from customer_profiles.monitoring.ledger import StageResult, record_batch
+from customer_profiles.settings import Settings
+from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
+from customer_profiles.state.cursors import move_cursor, read_cursor
+from customer_profiles.state.engine import State
+from customer_profiles.state.generations import live_generation
+from customer_profiles.state.schema import from_json
+
+_CUSTOMERS = text(
+    """
+    SELECT customer_no, changed_no
+    FROM customer
+    WHERE generation = :generation AND changed_no > :position AND changed_no <= :folded
+    ORDER BY changed_no
+    LIMIT :limit
+    """
+)
+
+_ACTIVE = text(
+    """
+    SELECT member.customer_no, record_activity.changed_no
+    FROM record_activity
+    LEFT JOIN member
+        ON member.generation = record_activity.generation AND member.record_no = record_activity.record_no
+    WHERE record_activity.generation = :generation AND record_activity.changed_no > :position
+    ORDER BY record_activity.changed_no
+    LIMIT :limit
+    """
+)
+
+_DUE = text(
+    """
+    SELECT customer_no, due_at
+    FROM segment_due
+    WHERE generation = :generation AND due_at <= :now
+    ORDER BY due_at, customer_no
+    LIMIT :limit
+    """
+)
+
+_SWEEP = text(
+    """
+    SELECT customer_no
+    FROM customer
+    WHERE generation = :generation AND customer_no > :position
+    ORDER BY customer_no
+    LIMIT :limit
+    """
+)
+
+_CLOSE_DROPPED = text(
+    """
+    UPDATE segment_membership
+    SET until = :now
+    WHERE generation = :generation AND until IS NULL AND segment NOT IN :segments
+    """
+).bindparams(bindparam("segments", expanding=True))
+
+_FORGET_DROPPED = text(
+    "DELETE FROM segment_due WHERE generation = :generation AND segment NOT IN :segments"
+).bindparams(bindparam("segments", expanding=True))
+
+
+@dataclass(frozen=True, slots=True)
+class _Position:
+    """Where the stage stands.
+
+    Attributes:
+        customer: Change number of the last customer looked at.
+        activity: Change number of the last active record looked at.
+        rules: Fingerprint of the rules that were evaluated.
+        sweep: While all customers are looked at because the rules are new: the last one, else None.
+    """
+
+    customer: int = 0
+    activity: int = 0
+    rules: str = ""
+    sweep: int | None = None
+
+
+def segment_rules(settings: Settings) -> tuple[Rule, ...]:
+    """The rules of the settings, checked.
+
+    Raises:
+        SegmentError: a rule is none; the message names its settings key.
+    """
+    specs = trait_specs(settings)
+    currency = settings.defaults.currency or ""
+    rules = tuple(read_rule(name, one.when, specs, currency) for name, one in settings.segments.items())
+    check_rules(rules)
+    return rules
+
+
+class RefreshSegmentsStage:
+    """Evaluates the segment rules for the customers that were touched and those that are due."""
+
+    name = "refresh_segments"
+    source = ""
+
+    def __init__(
+        self, state: State, settings: Settings, generation: int | None = None, now: Clock = clock
+    ) -> None:
+        """Bind the stage; see :class:`~customer_profiles.marts.traits.RefreshTraitsStage` for the arguments.
+
+        Raises:
+            SegmentError: a rule is none.
+        """
+        self._state = state
+        self._rules = segment_rules(settings)
+        said = "\x1f".join(f"{one.segment}\x1e{one.condition}" for one in self._rules)
+        self._fingerprint = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+        self._generation = generation
+        self._now = now
+
+    def advance(self, limit: int) -> StageResult:
+        """Look at up to `limit` customers of each cause, in one transaction with the cursor."""
+        started = time.monotonic()
+        now = self._now()
+        with self._state.writing() as conn:
+            generation = self._generation or live_generation(conn)
+            cursor = read_cursor(conn, self.name, str(generation))
+            position = _Position(**cursor.position) if cursor.position else _Position()
+            if position.rules != self._fingerprint:
+                self._drop_segments(conn, generation, now)
+                position = replace(position, rules=self._fingerprint, sweep=0)
+            touched, moved, more = self._touched(conn, generation, position, now, limit)
+            applied = self._refresh(conn, generation, sorted(touched), now)
+            result = StageResult(
+                stage=self.name,
+                source=self.source,
+                received=len(touched),
+                applied=applied,
+                unchanged=len(touched) - applied,
+                seconds=time.monotonic() - started,
+                more=more,
+            )
+            before = _Position(**cursor.position) if cursor.position else _Position()
+            if moved != before:
+                position_now = {
+                    name: getattr(moved, name) for name in ("customer", "activity", "rules", "sweep")
+                }
+                move_cursor(conn, cursor, position_now)
+            if touched:
+                record_batch(conn, result)
+        return result
+
+    def _touched(
+        self, conn: Connection, generation: int, position: _Position, now: int, limit: int
+    ) -> tuple[set[int], _Position, bool]:
+        """The customers to look at, where that leaves the stage, and whether there may be more."""
+        folded = read_cursor(conn, RefreshTraitsStage.name, str(generation)).position or {"changed_no": 0}
+        given: dict[str, Any] = {"generation": generation, "limit": limit}
+        changed = conn.execute(
+            _CUSTOMERS, {**given, "position": position.customer, "folded": folded["changed_no"]}
+        ).all()
+        active = conn.execute(_ACTIVE, {**given, "position": position.activity}).all()
+        due = conn.execute(_DUE, {**given, "now": now}).all()
+        touched = {row.customer_no for row in (*changed, *active, *due) if row.customer_no is not None}
+        if changed:
+            position = replace(position, customer=changed[-1].changed_no)
+        if active:
+            position = replace(position, activity=active[-1].changed_no)
+        more = limit in (len(changed), len(active), len(due))
+        if position.sweep is not None:
+            swept = conn.execute(_SWEEP, {**given, "position": position.sweep}).scalars().all()
+            touched.update(swept)
+            more = more or len(swept) == limit
+            position = replace(position, sweep=swept[-1] if len(swept) == limit else None)
+        return touched, position, more
+
+    def _drop_segments(self, conn: Connection, generation: int, now: int) -> None:
+        """Close what belongs to segments that the settings do not name any more."""
+        names = [rule.segment for rule in self._rules] or [""]
+        conn.execute(_CLOSE_DROPPED, {"now": now, "generation": generation, "segments": names})
+        conn.execute(_FORGET_DROPPED, {"generation": generation, "segments": names})
+
+    def _refresh(self, conn: Connection, generation: int, customer_nos: Sequence[int], now: int) -> int:
+        """Evaluate the rules for the customers and write what differs; returns how many customers differ."""
+        if not customer_nos:
+            return 0
+        customer_of = _members(conn, generation, customer_nos)
+        living = sorted(set(customer_of.values()))
+        evaluated = Evaluated({}, {})
+        if self._rules and living:
+            traits = self._traits(conn, generation, living)
+            buckets = self._buckets(conn, generation, customer_of)
+            evaluated = evaluate(self._rules, living, traits, buckets, now)
+        differing = _write_memberships(conn, generation, customer_nos, evaluated, now)
+        self._write_due(conn, generation, customer_nos, evaluated)
+        alive = set(living)
+        stamp(conn, generation, {one: None for one in differing if one in alive})
+        return len(differing)
+
+    def _traits(
+        self, conn: Connection, generation: int, customer_nos: Iterable[int]
+    ) -> Mapping[str, Mapping[int, Any]]:
+        names = {spec.name for rule in self._rules for spec in rule.traits}
+        keys = [(generation, customer_no, name) for customer_no in customer_nos for name in names]
+        found: dict[str, dict[int, Any]] = {}
+        for customer_no, name, value in rows_by_key(
+            conn, tables.trait, ("generation", "customer_no", "name"), keys, ("customer_no", "name", "value")
+        ):
+            found.setdefault(name, {})[customer_no] = from_json(value)
+        return found
+
+    def _buckets(self, conn: Connection, generation: int, customer_of: Mapping[int, int]) -> pa.Table:
+        grains = {fact.window.grain for rule in self._rules for fact in rule.facts}
+        rows = [(customer_of[row[0]], *row[1:]) for row in bucket_rows(conn, generation, customer_of, grains)]
+        columns = list(zip(*rows, strict=True)) if rows else [()] * len(BUCKET_SCHEMA)
+        arrays = [pa.array(column, field.type) for column, field in zip(columns, BUCKET_SCHEMA, strict=True)]
+        return pa.Table.from_arrays(arrays, schema=BUCKET_SCHEMA)
+
+    def _write_due(
+        self, conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated
+    ) -> None:
+        key = ("generation", "segment", "customer_no")
+        keys = [(generation, rule.segment, one) for one in customer_nos for rule in self._rules]
+        before = {
+            tuple(row[:3]): row[3]
+            for row in rows_by_key(conn, tables.segment_due, key, keys, (*key, "due_at"))
+        }
+        after = {
+            (generation, segment, customer_no): due_at
+            for segment, due in evaluated.due.items()
+            for customer_no, due_at in due.items()
+        }
+        delete_rows(conn, tables.segment_due, key, before.keys() - after.keys())
+        moved = [(*one, due_at) for one, due_at in after.items() if before.get(one) != due_at]
+        upsert_rows(conn, tables.segment_due, (*key, "due_at"), moved, key=key, replace=("due_at",))
+
+
+def _members(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, int]:
+    """The customer of each of their records."""
+    keys = [(generation, customer_no) for customer_no in customer_nos]
+    return dict(rows_by_key(conn, member, ("generation", "customer_no"), keys, ("record_no", "customer_no")))
+
+
+def _write_memberships(
+    conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated, now: int
+) -> set[int]:
+    """Open and close memberships; returns the customers for whom one was opened or closed."""
+    keys = [(generation, customer_no) for customer_no in customer_nos]
+    columns = ("segment", "customer_no", "since", "until")
+    rows = rows_by_key(conn, tables.segment_membership, ("generation", "customer_no"), keys, columns)
+    inside = {(segment, customer_no): since for segment, customer_no, since, until in rows if until is None}
+    should = {(segment, one) for segment, members in evaluated.members.items() for one in members}
+    entered = [(generation, *one, now, None) for one in should - inside.keys()]
+    left = {one: since for one, since in inside.items() if one not in should}
+    closed = [(generation, *one, since, now) for one, since in left.items() if since < now]
+    # Entered and left at one moment: it never was inside.
+    undone = [(generation, *one, since) for one, since in left.items() if since >= now]
+    key = ("generation", "segment", "customer_no", "since")
+    delete_rows(conn, tables.segment_membership, key, undone)
+    upsert_rows(
+        conn, tables.segment_membership, (*key, "until"), [*entered, *closed], key=key, replace=("until",)
+    )
+    return {customer_no for _, customer_no in (should - inside.keys()) | left.keys()}

@@ -1,0 +1,124 @@
+"""What the marts keep, read back as their own types by index. Writes nothing, decides nothing."""
+
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from sqlalchemy import Connection, Table
+
+from customer_profiles.marts import tables
+from customer_profiles.marts.buckets import Bucket, Grain
+from customer_profiles.marts.purchases import Purchase
+from customer_profiles.marts.support import SupportMatter
+from customer_profiles.marts.survivorship import Observed, Trait
+from customer_profiles.state.bulk import rows_by_key
+from customer_profiles.state.schema import from_json, to_json
+
+_BUCKET = (
+    "record_no",
+    "grain",
+    "start",
+    "type",
+    "channel",
+    "currency",
+    "property",
+    "count",
+    "value_sum",
+    "last_at",
+)
+_PURCHASE = ("record_no", "order_id", "purchased_at", "stated_at", "value", "currency", "categories")
+_MATTER = (
+    "record_no",
+    "matter_id",
+    "channel_at",
+    "channel",
+    "status_at",
+    "status",
+    "topic_at",
+    "topic",
+    "sentiment_at",
+    "sentiment",
+    "opened_at",
+    "last_at",
+)
+
+
+def bucket_rows(
+    conn: Connection, generation: int, record_nos: Iterable[int], grains: Collection[Grain] = tuple(Grain)
+) -> list[tuple[Any, ...]]:
+    """Rows of the records' buckets of the given grains: the fields of :class:`Bucket` in order."""
+    keys = [(generation, record_no, str(grain)) for record_no in record_nos for grain in grains]
+    return rows_by_key(conn, tables.bucket, ("generation", "record_no", "grain"), keys, _BUCKET)
+
+
+def buckets_of(conn: Connection, generation: int, record_nos: Iterable[int]) -> list[Bucket]:
+    """All buckets of the records."""
+    return [Bucket(row[0], Grain(row[1]), *row[2:]) for row in bucket_rows(conn, generation, record_nos)]
+
+
+def purchases_of(conn: Connection, generation: int, record_nos: Iterable[int]) -> list[Purchase]:
+    """The orders of the records."""
+    return [_purchase(row) for row in _of_records(conn, tables.purchase, generation, record_nos, _PURCHASE)]
+
+
+def purchases_by_order(
+    conn: Connection, generation: int, orders: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], Purchase]:
+    """The orders that are already kept, of those asked for by record and order ID."""
+    keys = [(generation, *order) for order in orders]
+    rows = rows_by_key(conn, tables.purchase, ("generation", "record_no", "order_id"), keys, _PURCHASE)
+    return {(one.record_no, one.order_id): one for one in map(_purchase, rows)}
+
+
+def support_matters_of(conn: Connection, generation: int, record_nos: Iterable[int]) -> list[SupportMatter]:
+    """The support matters of the records."""
+    return [_matter(row) for row in _of_records(conn, tables.support_matter, generation, record_nos, _MATTER)]
+
+
+def support_matters_by_id(
+    conn: Connection, generation: int, matters: Iterable[tuple[int, str]]
+) -> dict[tuple[int, str], SupportMatter]:
+    """The matters that are already kept, of those asked for by record and matter ID."""
+    keys = [(generation, *matter) for matter in matters]
+    rows = rows_by_key(conn, tables.support_matter, ("generation", "record_no", "matter_id"), keys, _MATTER)
+    return {(one.record_no, one.matter_id): one for one in map(_matter, rows)}
+
+
+def traits_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, dict[str, Trait]]:
+    """The traits of the customers, by customer and name."""
+    keys = [(generation, customer_no) for customer_no in customer_nos]
+    columns = ("customer_no", "name", "value", "source", "record_no", "observed_at", "losing")
+    found: dict[int, dict[str, Trait]] = {}
+    for customer_no, name, value, source, record_no, observed_at, losing in rows_by_key(
+        conn, tables.trait, ("generation", "customer_no"), keys, columns
+    ):
+        lost = tuple(Observed(*one) for one in from_json(losing))
+        found.setdefault(customer_no, {})[name] = Trait(
+            name, from_json(value), source, record_no, observed_at, lost
+        )
+    return found
+
+
+def trait_row(generation: int, customer_no: int, trait: Trait) -> tuple[Any, ...]:
+    """A trait as its table's row, in the order of the table's columns."""
+    losing = [[one.value, one.source, one.record_no, one.observed_at] for one in trait.losing]
+    provenance = (trait.source, trait.record_no, trait.observed_at)
+    return (generation, customer_no, trait.name, to_json(trait.value), *provenance, to_json(losing))
+
+
+def _of_records(
+    conn: Connection, table: Table, generation: int, record_nos: Iterable[int], columns: tuple[str, ...]
+) -> list[tuple[Any, ...]]:
+    keys = [(generation, record_no) for record_no in record_nos]
+    return rows_by_key(conn, table, ("generation", "record_no"), keys, columns)
+
+
+def _purchase(row: tuple[Any, ...]) -> Purchase:
+    record_no, order_id, purchased_at, stated_at, value, currency, categories = row
+    names = tuple(from_json(categories))
+    return Purchase(record_no, order_id, purchased_at, stated_at, value, currency, names)
+
+
+def _matter(row: tuple[Any, ...]) -> SupportMatter:
+    record_no, matter_id, *said, opened_at, last_at = row
+    channel, status, topic, sentiment = zip(said[::2], said[1::2], strict=True)
+    return SupportMatter(record_no, matter_id, channel, status, topic, sentiment, opened_at, last_at)

@@ -1,0 +1,157 @@
+"""Survivorship: which of several records' values is a customer's trait, and which lost. Pure.
+
+The record whose source is trusted most speaks first; among equals the one observed last; then the one that
+arrived first. Given and family name go together, and so do the lines of an address, so that no customer gets
+one record's street in another record's city.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from customer_profiles.contracts.classes import DataClass, Retention
+
+TOGETHER: tuple[tuple[str, ...], ...] = (("given_name", "family_name"), ("address_line", "city", "postcode"))
+"""Traits that are one thing in several fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class TraitSpec:
+    """What a trait is and where records hold it.
+
+    Attributes:
+        name: The trait's name.
+        path: Field of the record, then the key inside it for fields that are mappings: ("extra", "tier").
+        description: For people.
+        data_class: Class of personal data.
+        purposes: The purposes it may serve.
+        retention: How long it may be kept.
+        many: Whether it is an ordered list of all values rather than the one that survives.
+        number: Whether segments compare it as a number.
+    """
+
+    name: str
+    path: tuple[str, ...]
+    description: str
+    data_class: DataClass
+    purposes: tuple[str, ...]
+    retention: Retention
+    many: bool = False
+    number: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class RecordView:
+    """A live record: its fields as plain values, and when they were observed (micros)."""
+
+    record_no: int
+    source: str
+    observed_at: int
+    fields: Mapping[str, Any] = field(hash=False)
+
+    def value(self, path: Sequence[str]) -> Any:
+        """The value at a path; None when it is absent or empty."""
+        value: Any = self.fields
+        for step in path:
+            value = value.get(step) if isinstance(value, Mapping) else None
+        return None if value is None or value in ("", [], {}) else value
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """A value, the record it comes from and when that record was observed."""
+
+    value: Any
+    source: str
+    record_no: int
+    observed_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class Trait:
+    """A fact about a customer with its provenance.
+
+    Attributes:
+        name: Name of the trait.
+        value: A plain value, or the list of all values of a trait that has many.
+        source, record_no, observed_at: Where the value (of a list: its first) comes from.
+        losing: The values that lost, best first. Of a list: its values one by one with where each comes from.
+    """
+
+    name: str
+    value: Any
+    source: str
+    record_no: int
+    observed_at: int
+    losing: tuple[Observed, ...] = ()
+
+
+def fold_traits(
+    records: Sequence[RecordView], specs: Sequence[TraitSpec], trust: Mapping[str, int]
+) -> tuple[Trait, ...]:
+    """Fold a customer's records into its traits.
+
+    Args:
+        records: The customer's live records, in any order.
+        specs: The traits to look for.
+        trust: Trust of each source; an unknown source has none.
+
+    Returns:
+        The traits that have a value, by name.
+    """
+    ranked = sorted(records, key=lambda one: (-trust.get(one.source, 0), -one.observed_at, one.record_no))
+    by_name = {spec.name: spec for spec in specs}
+    survivors: dict[str, Observed] = {}
+    for group in TOGETHER:
+        members = [by_name[name] for name in group if name in by_name]
+        survivors.update(_survivors_together(ranked, members))
+    traits = []
+    for spec in specs:
+        seen = _distinct(ranked, spec)
+        if not seen:
+            continue
+        if spec.many:
+            first = seen[0]
+            values = [one.value for one in seen]
+            traits.append(
+                Trait(spec.name, values, first.source, first.record_no, first.observed_at, tuple(seen))
+            )
+            continue
+        grouped = any(spec.name in group for group in TOGETHER)
+        won = survivors.get(spec.name) if grouped else seen[0]
+        if won is not None:
+            lost = tuple(one for one in seen if not _same(one.value, won.value))
+            traits.append(Trait(spec.name, won.value, won.source, won.record_no, won.observed_at, lost))
+    return tuple(sorted(traits, key=lambda one: one.name))
+
+
+def _distinct(ranked: Sequence[RecordView], spec: TraitSpec) -> list[Observed]:
+    """The distinct values of a trait, best first; a value that several hold stands with the best of them."""
+    seen: list[Observed] = []
+    for record in ranked:
+        value = record.value(spec.path)
+        if value is None:
+            continue
+        for one in value if spec.many and isinstance(value, list) else [value]:
+            if not any(_same(one, held.value) for held in seen):
+                seen.append(Observed(one, record.source, record.record_no, record.observed_at))
+    return seen
+
+
+def _survivors_together(ranked: Sequence[RecordView], specs: Sequence[TraitSpec]) -> dict[str, Observed]:
+    """The best record's values, completed from the next ones that agree with it where both speak."""
+    held: dict[str, Observed] = {}
+    for record in ranked:
+        said = {spec.name: value for spec in specs if (value := record.value(spec.path)) is not None}
+        shared = said.keys() & held.keys()
+        if held and not (shared and all(_same(said[name], held[name].value) for name in shared)):
+            continue
+        for name, value in said.items():
+            held.setdefault(name, Observed(value, record.source, record.record_no, record.observed_at))
+    return held
+
+
+def _same(left: Any, right: Any) -> bool:
+    if isinstance(left, str) and isinstance(right, str):
+        return left.casefold() == right.casefold()
+    return type(left) is type(right) and bool(left == right)
