@@ -1,0 +1,57 @@
+"""`customer-profiles demo`: the built-in company with its six source systems."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+
+from customer_profiles import demo
+from customer_profiles.cli.output import JsonOption, err, out, show_json
+from customer_profiles.settings import load_settings
+
+app = typer.Typer(
+    help="The built-in demo company: six messy source systems of one shop.", no_args_is_help=True
+)
+
+
+@app.callback()
+def _family() -> None:
+    """Keep `generate` a subcommand, so that later ones can stand beside it."""
+
+
+@app.command()
+def generate(
+    folder: Annotated[
+        Path | None, typer.Option(help="Where to write it. [default: .data/demo beside the settings file]")
+    ] = None,
+    customers: Annotated[int, typer.Option(min=1000, max=1_000_000, help="How many customers.")] = 2000,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same company.")] = 1,
+    if_missing: Annotated[
+        bool, typer.Option("--if-missing", help="Do nothing where one is already.")
+    ] = False,
+    json: JsonOption = False,
+) -> None:
+    """Write the demo company's sources, and the truth of who is whom apart from them.
+
+    Six systems: a CRM database, an orders database, web and app analytics, an email platform's exports, social
+    messages, support tickets and chats. As messy as real data, at rates written in customer_profiles/demo.
+    """
+    where = folder or load_settings().folder / ".data" / "demo"
+    if if_missing and demo.read_summary(where) is not None:
+        out.print(f"The demo company is there already: {where}", style="dim")
+        return
+    with Progress(
+        SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), console=err
+    ) as bar:
+        task = bar.add_task(f"Writing the demo company of {customers:,} customers", total=1.0)
+        summary = demo.generate(
+            where, customers=customers, seed=seed, progress=lambda share: bar.update(task, completed=share)
+        )
+        bar.update(task, completed=1.0)
+    if json:
+        show_json(summary)
+        return
+    out.print(f"The demo company is in {where}. Next: [bold]customer-profiles run[/bold]")

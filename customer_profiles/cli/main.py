@@ -1,0 +1,80 @@
+"""The command line's front door: gathers the commands and turns errors into one line and an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from customer_profiles.cli import demo, evaluate, export, profile, quarantine, query, rebuild, run, state, ui
+from customer_profiles.cli.output import err, out
+from customer_profiles.errors import CustomerProfilesError
+
+app = typer.Typer(
+    name="customer-profiles",
+    help=(
+        "Live, consented, explainable customer profiles for AI chatbots.\n\n"
+        "Start with [bold]customer-profiles demo generate[/bold], then [bold]customer-profiles run[/bold]. "
+        "Your own data: edit customer_profiles.yaml."
+    ),
+    rich_markup_mode="rich",
+    no_args_is_help=True,
+    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("run")(run.run)
+app.command("rebuild")(rebuild.rebuild)
+app.add_typer(profile.app, name="profile")
+app.command("evaluate")(evaluate.evaluate)
+app.add_typer(quarantine.app, name="quarantine")
+app.command("query")(query.query)
+app.command("export")(export.export)
+app.add_typer(state.app, name="state")
+app.add_typer(demo.app, name="demo")
+app.command("ui")(ui.ui)
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        out.print(f"customer-profiles {version('customer-profiles')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    settings: Annotated[
+        Path | None,
+        typer.Option(
+            "--settings",
+            "-s",
+            envvar="CUSTOMER_PROFILES_SETTINGS",
+            help="The settings file. [default: customer_profiles.yaml here or in a folder above]",
+        ),
+    ] = None,
+    show_version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    if settings is not None:
+        os.environ["CUSTOMER_PROFILES_SETTINGS"] = str(settings)
+
+
+def main() -> None:
+    """Run the command line.
+
+    Exit codes: 0 all is well, 1 there is a finding (a check failed, nothing found), 2 wrong use or wrong settings.
+    """
+    try:
+        app()
+    except CustomerProfilesError as error:
+        err.print(f"[bold red]error:[/bold red] {_escape(str(error))}")
+        sys.exit(error.exit_code)
+
+
+def _escape(message: str) -> str:
+    return message.replace("[", "\\[")

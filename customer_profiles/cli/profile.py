@@ -1,0 +1,123 @@
+"""`customer-profiles profile`: one customer, for one purpose, as a chatbot would get it."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated, Any
+
+import typer
+from rich.table import Table
+
+from customer_profiles.cli.output import JsonOption, moment, out, show_json, text
+from customer_profiles.contracts.currencies import MINOR_UNIT_DECIMALS
+from customer_profiles.encryption.keys import KeyProvider, open_keys
+from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+from customer_profiles.marts.windows import WindowTotals
+from customer_profiles.serving.profile import read_profile
+from customer_profiles.serving.served import ServedProfile
+from customer_profiles.settings import Settings, load_settings
+from customer_profiles.state.engine import State
+
+app = typer.Typer(help="Profiles, as they are served: field by field, for a purpose.", no_args_is_help=True)
+
+_WINDOWS = ("5m", "1h", "24h", "7d", "30d", "lifetime")
+
+
+@app.callback()
+def _family() -> None:
+    """Keep `show` a subcommand, so that later ones can stand beside it."""
+
+
+@app.command()
+def show(
+    identifier: Annotated[
+        str,
+        typer.Argument(
+            help="A customer ID, KIND:VALUE (email:…, phone:…, user_id:…), or just an email address or phone number."
+        ),
+    ],
+    purpose: Annotated[
+        str | None,
+        typer.Option(
+            "--purpose", "-p", help="What the profile is read for. [default: serving.default_purpose]"
+        ),
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Show one customer's profile, for one purpose: what it may see, where each value comes from, what is withheld.
+
+    Examples: customer-profiles profile show ann@example.org --purpose support
+    """
+    settings = load_settings()
+    keys = open_keys(settings.state.key, settings.folder)
+    with State.open(settings.state.url, keys.key, read_only=True) as state:
+        profile = read_one(state, settings, keys, identifier, purpose)
+    if json:
+        show_json(profile.to_json())
+    else:
+        show_profile(profile)
+
+
+def read_one(
+    state: State, settings: Settings, keys: KeyProvider, identifier: str, purpose: str | None = None
+) -> ServedProfile:
+    """The profile of one customer as it is now, for the default purpose when none is named."""
+    wanted = purpose or settings.serving.default_purpose
+    return read_profile(
+        state, settings, identifier, wanted, time.time_ns() // 1000, keys.key(CUSTOMER_ID_KEY)
+    )
+
+
+def show_profile(profile: ServedProfile) -> None:
+    """Print one profile for a person to read."""
+    out.print(f"[bold]Customer {profile.customer_id}[/bold] for the purpose [bold]{profile.purpose}[/bold]")
+    if not profile.allowed:
+        out.print(f"[yellow]Nothing is given:[/yellow] {profile.sentence}")
+        return
+    table = Table(box=None, header_style="dim", pad_edge=False)
+    for column in ("trait", "value", "source", "observed"):
+        table.add_column(column, overflow="fold")
+    for field in profile.fields:
+        table.add_row(field.name, text(field.value), field.source, moment(field.observed_at)[:10])
+    out.print(table)
+    for line in _behaviour(profile):
+        out.print(line, markup=False)
+    if profile.withheld:
+        names = ", ".join(sorted({held.name for held in profile.withheld}))
+        out.print(f"[yellow]withheld[/yellow]  {names}")
+
+
+def _behaviour(profile: ServedProfile) -> list[str]:
+    lines = []
+    if profile.purchases is not None and profile.purchases.count:
+        bought = profile.purchases
+        values = ", ".join(_money(value, currency) for currency, value in bought.values)
+        favourites = ", ".join(bought.favourite_categories)
+        lines.append(
+            f"purchases  {bought.count} for {values}, last {moment(bought.last_at)[:10]}; most: {favourites}"
+        )
+    if profile.channels:
+        lines.append("channels   " + ", ".join(f"{use.channel} ({use.count})" for use in profile.channels))
+    totals = _totals(profile.windows)
+    if totals:
+        lines.append("activity   " + ", ".join(f"{totals.get(name, 0)} in {name}" for name in _WINDOWS))
+    if profile.open_matters:
+        lines.append(
+            "waiting    " + ", ".join(f"{matter.topic or 'a matter'}" for matter in profile.open_matters)
+        )
+    if profile.segments:
+        lines.append("segments   " + ", ".join(segment.name for segment in profile.segments))
+    lines.append(f"folded from {profile.records} records")
+    return lines
+
+
+def _money(value: int, currency: str) -> str:
+    decimals = MINOR_UNIT_DECIMALS.get(currency, 2)
+    return f"{value / 10**decimals:,.{decimals}f} {currency}"
+
+
+def _totals(windows: tuple[WindowTotals, ...]) -> dict[str, Any]:
+    totals: dict[str, int] = {}
+    for window in windows:
+        totals[window.window] = totals.get(window.window, 0) + window.count
+    return totals

@@ -1,0 +1,65 @@
+"""`customer-profiles state`: whether the state is well, and bringing its tables up to date."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from customer_profiles.cli.output import JsonOption, out, show_json, show_table
+from customer_profiles.encryption.keys import open_keys
+from customer_profiles.settings import load_settings
+from customer_profiles.state.engine import State
+from customer_profiles.state.migrate import check as check_state
+from customer_profiles.state.migrate import migrate as migrate_state
+
+app = typer.Typer(
+    help="Where everything is kept: three SQLCipher files, or a Postgres database.", no_args_is_help=True
+)
+
+
+@app.command()
+def check(
+    deep: Annotated[bool, typer.Option("--deep", help="Read every page of every file too.")] = False,
+    json: JsonOption = False,
+) -> None:
+    """Say whether each store can be reached, is encrypted, and has the tables that this version needs."""
+    settings = load_settings()
+    keys = open_keys(settings.state.key, settings.folder)
+    with State.open(settings.state.url, keys.key, read_only=True) as state:
+        report = check_state(state, deep=deep)
+    if json:
+        show_json(report)
+    else:
+        show_table(
+            "",
+            ("store", "encrypted", "revision", "standing", "bytes", "problem"),
+            [
+                (
+                    str(store.store),
+                    store.encrypted,
+                    store.revision or "",
+                    store.standing,
+                    store.size_bytes,
+                    store.problem or "; ".join(store.damage or ()),
+                )
+                for store in report.stores
+            ],
+        )
+        out.print("Well." if report.well else "Next: customer-profiles state migrate")
+    if not report.well:
+        raise typer.Exit(1)
+
+
+@app.command()
+def migrate(json: JsonOption = False) -> None:
+    """Make the tables, or bring them up to date. Safe to run at any time: nothing to do changes nothing."""
+    settings = load_settings()
+    keys = open_keys(settings.state.key, settings.folder)
+    with State.open(settings.state.url, keys.key) as state:
+        migrate_state(state)
+        report = check_state(state)
+    if json:
+        show_json(report)
+        return
+    out.print("The state is up to date.")

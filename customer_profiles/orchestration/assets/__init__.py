@@ -1,0 +1,1 @@
+"""The assets, a file a group, in the order in which data flows: sources, catalog, cleaned, identity, marts."""

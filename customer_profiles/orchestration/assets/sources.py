@@ -1,0 +1,37 @@
+"""The company's own systems as external assets: where the graph begins. Nothing here is written by us."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from customer_profiles.settings import Settings, Source
+
+_DATABASE_KINDS = ("postgresql", "mysql", "mssql", "oracle", "snowflake", "bigquery", "sqlite")
+
+
+def feed_key(source: str, feed: str) -> dg.AssetKey:
+    """The asset key of one table or file pattern of a source."""
+    return dg.AssetKey([source, feed])
+
+
+def build(settings: Settings) -> list[dg.AssetSpec]:
+    """One external asset for each feed of each source."""
+    return [
+        dg.AssetSpec(
+            key=feed_key(name, feed_name),
+            group_name="sources",
+            description=f"{source.description or name}: {feed.table or feed.files}.",
+            owners=[source.owner or settings.owner],
+            kinds={_kind(source)},
+            metadata={"contract": feed.contract, "trust": source.trust},
+        )
+        for name, source in settings.sources.items()
+        for feed_name, feed in source.feeds.items()
+    ]
+
+
+def _kind(source: Source) -> str:
+    if source.connector.type == "files":
+        return "file"
+    scheme = source.connector.url.split(":", 1)[0].split("+", 1)[0]
+    return scheme if scheme in _DATABASE_KINDS else "database"

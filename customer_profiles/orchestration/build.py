@@ -1,0 +1,43 @@
+"""Assembles the definitions from the settings, with overrides for tests and for the command line's progress."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from customer_profiles.orchestration.assets import catalog, cleaned, identity, marts, sources
+from customer_profiles.orchestration.checks import build_checks
+from customer_profiles.orchestration.jobs import build_jobs
+from customer_profiles.orchestration.resources import PipelineOpener, Progress
+from customer_profiles.orchestration.schedules import build_schedules
+from customer_profiles.settings import Settings, load_settings
+
+
+def build_definitions(
+    settings: Settings | None = None,
+    progress: Progress | None = None,
+    limit: int | None = None,
+) -> dg.Definitions:
+    """All assets, checks, jobs, schedules and the resource that they share.
+
+    Args:
+        settings: The settings; by default those of `customer_profiles.yaml`.
+        progress: Called after every batch of a stage; the command line draws its progress bars with it.
+        limit: Envelopes in one batch, instead of each stage's own default.
+
+    Raises:
+        SettingsError: The settings file is missing, or a key in it is unknown or wrong.
+    """
+    settings = settings or load_settings()
+    return dg.Definitions(
+        assets=[
+            *sources.build(settings),
+            catalog.build(settings),
+            *cleaned.build(settings),
+            *identity.build(settings),
+            *marts.build(settings),
+        ],
+        asset_checks=build_checks(settings),
+        jobs=build_jobs(),
+        schedules=build_schedules(),
+        resources={"pipeline": PipelineOpener(settings, progress, limit).as_resource()},
+    )

@@ -1,0 +1,149 @@
+"""The checks on the assets: what a floor found, told to Dagster. The rules are the floors' own."""
+
+import dagster as dg
+
+from customer_profiles.orchestration.assets.cleaned import cleaned_keys
+from customer_profiles.orchestration.report import table
+from customer_profiles.orchestration.resources import PipelineResource
+from customer_profiles.pipeline import overview
+from customer_profiles.settings import Settings
+
+_ERROR = dg.AssetCheckSeverity.ERROR
+_WARN = dg.AssetCheckSeverity.WARN
+
+
+def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
+    """Every check of the project."""
+    return [
+        *[_ledger_adds_up(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
+        *[_quarantine_share(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
+        _cluster_sizes(),
+        _hubs(),
+        _singletons(),
+        *([_accuracy()] if settings.identity.truth else []),
+    ]
+
+
+def _source_and_contract(key: dg.AssetKey) -> tuple[str, str]:
+    source, plural = key.path[-1].rsplit("_", 1)
+    return source, {"records": "record", "interactions": "interaction"}.get(plural, plural)
+
+
+def _ledger_adds_up(key: dg.AssetKey) -> dg.AssetChecksDefinition:
+    source, contract = _source_and_contract(key)
+
+    @dg.asset_check(
+        asset=key,
+        name="ledger_adds_up",
+        description="received = applied + unchanged + duplicate + quarantined + suppressed + declined, in every batch.",
+    )
+    def ledger_adds_up(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            account = overview.account(house.state, source, contract)
+        return dg.AssetCheckResult(
+            passed=account.adds_up,
+            severity=_ERROR,
+            metadata={"batches": account.batches, "batches that do not add up": len(account.wrong_batches)},
+        )
+
+    return ledger_adds_up
+
+
+def _quarantine_share(key: dg.AssetKey) -> dg.AssetChecksDefinition:
+    source, contract = _source_and_contract(key)
+
+    @dg.asset_check(
+        asset=key,
+        name="quarantine_share",
+        description="At most 5 % of what was received broke the contract; more looks like a source that changed.",
+    )
+    def quarantine_share(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            account = overview.account(house.state, source, contract)
+        totals = account.totals
+        share = totals["quarantined"] / totals["received"] if totals["received"] else 0.0
+        return dg.AssetCheckResult(
+            passed=share <= 0.05,
+            severity=_WARN,
+            metadata={"share": share, "quarantined": totals["quarantined"]},
+        )
+
+    return quarantine_share
+
+
+def _cluster_sizes() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="cluster_sizes",
+        description="No customer holds more records than the alarm in the settings.",
+    )
+    def cluster_sizes(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            shape = overview.cluster_shape(house.state)
+            alarm = house.settings.identity.largest_cluster_alarm
+        return dg.AssetCheckResult(
+            passed=shape.largest <= alarm,
+            severity=_WARN,
+            metadata={"largest": shape.largest, "alarm": alarm, "customers": shape.customers},
+        )
+
+    return cluster_sizes
+
+
+def _singletons() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="singletons",
+        description="Not more than 90 % of customers have one record only; more means that hardly anything is linked.",
+    )
+    def singletons(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            shape = overview.cluster_shape(house.state)
+        return dg.AssetCheckResult(
+            passed=shape.singleton_share <= 0.9, severity=_WARN, metadata={"share": shape.singleton_share}
+        )
+
+    return singletons
+
+
+def _hubs() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="hubs",
+        description="Identifier values held by more records than their cap link nobody; not more than 1 % of values.",
+    )
+    def hubs(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            kinds = overview.hub_shares(house.state, house.settings)
+        worst = max((kind.share for kind in kinds), default=0.0)
+        return dg.AssetCheckResult(
+            passed=worst <= 0.01,
+            severity=_WARN,
+            metadata={
+                "hubs by kind": table(
+                    ("kind", "values", "hubs"), [(kind.kind, kind.values, kind.hubs) for kind in kinds]
+                )
+            },
+        )
+
+    return hubs
+
+
+def _accuracy() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="accuracy",
+        description="Pairs of records against the known truth: precision at least .97, recall at least .90.",
+    )
+    def accuracy(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            found = overview.accuracy(house.state, house.settings)
+        if found is None:
+            return dg.AssetCheckResult(passed=True, severity=_WARN, metadata={"records with truth": 0})
+        return dg.AssetCheckResult(
+            passed=found.precision >= 0.97 and found.recall >= 0.90,
+            severity=_WARN,
+            metadata={"precision": found.precision, "recall": found.recall, "F1": found.f1},
+        )
+
+    return accuracy

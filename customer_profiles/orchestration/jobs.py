@@ -1,0 +1,74 @@
+"""The jobs a person or a sensor starts: refresh, rebuild, train, audit, and the first run that does it all."""
+
+from typing import TYPE_CHECKING
+
+import dagster as dg
+
+from customer_profiles.orchestration.resources import PipelineResource
+from customer_profiles.pipeline.rebuild import Rebuilt
+
+if TYPE_CHECKING:
+    from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
+
+EVERYTHING = "first_run"
+REFRESH = "refresh"
+TRAIN = "train_identity_model"
+AUDIT = "audit_sources"
+REBUILD = "rebuild"
+
+_MODEL = dg.AssetSelection.assets("identity_model")
+_CATALOG = dg.AssetSelection.assets("source_catalog")
+
+
+def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
+    """Every job runs in one process: a stage is one transaction after another, and its lock is in the state."""
+
+    def asset_job(
+        name: str, selection: dg.AssetSelection, description: str
+    ) -> "UnresolvedAssetJobDefinition":
+        return dg.define_asset_job(
+            name, selection=selection, description=description, executor_def=dg.in_process_executor
+        )
+
+    return [
+        asset_job(
+            EVERYTHING,
+            dg.AssetSelection.all(),
+            "The first run: audit the sources, read them, train the model, build the profiles.",
+        ),
+        asset_job(
+            REFRESH,
+            dg.AssetSelection.all() - _MODEL - _CATALOG,
+            "Take in what is new in the sources and bring every profile up to date.",
+        ),
+        asset_job(TRAIN, _MODEL, "Train the Splink model, when none is promoted yet."),
+        asset_job(AUDIT, _CATALOG, "Look at every source again: tables, columns, sizes, newest data."),
+        _rebuild_job,
+    ]
+
+
+def describe_rebuild(rebuilt: Rebuilt) -> dict[str, dg.MetadataValue]:
+    """What a rebuild found, as metadata of its step."""
+    return {
+        "generation": dg.MetadataValue.int(rebuilt.generation),
+        "customers before": dg.MetadataValue.int(rebuilt.customers_before),
+        "customers after": dg.MetadataValue.int(rebuilt.customers_after),
+        "records that changed customer": dg.MetadataValue.int(rebuilt.moved),
+        "seconds": dg.MetadataValue.float(round(rebuilt.seconds, 2)),
+    }
+
+
+@dg.op(name="rebuild_generation", description="Build a new generation from stored records, compare, switch.")
+def _rebuild_generation(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
+    with pipeline.opened() as house:
+        rebuilt = house.rebuild()
+    context.add_output_metadata(describe_rebuild(rebuilt))
+
+
+@dg.job(
+    name=REBUILD,
+    executor_def=dg.in_process_executor,
+    description="Build a new generation beside the live one from stored records, compare, switch the pointer.",
+)
+def _rebuild_job() -> None:
+    _rebuild_generation()

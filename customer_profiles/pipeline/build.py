@@ -1,0 +1,159 @@
+"""Opens what the stages need and hands them out, bound to their dependencies, in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from customer_profiles.catalog.audit import audit_sources
+from customer_profiles.catalog.facts import FeedFacts
+from customer_profiles.cleaning.ingest import IngestStage
+from customer_profiles.encryption.keys import KeyProvider, open_keys
+from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+from customer_profiles.identity.resolve import ResolveStage
+from customer_profiles.identity.training_job import TrainingResult, has_promoted_model, train_if_needed
+from customer_profiles.marts.accumulate import AccumulateStage
+from customer_profiles.marts.segments import RefreshSegmentsStage
+from customer_profiles.marts.traits import RefreshTraitsStage
+from customer_profiles.monitoring.ledger import StageResult, total_of
+from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
+from customer_profiles.pipeline.stage import Stage
+from customer_profiles.settings import Settings
+from customer_profiles.state.engine import State
+from customer_profiles.state.migrate import migrate
+
+CONTRACT_ORDER = ("record", "interaction", "consent")
+"""Records first: interactions and consent statements belong to them."""
+
+DEFAULT_LIMIT = 5000
+"""Envelopes in one batch."""
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The stages over one open state."""
+
+    settings: Settings
+    state: State
+    keys: KeyProvider
+    progress: Callable[[StageResult], None] | None = None
+    limit: int | None = None
+
+    def audit(self) -> list[FeedFacts]:
+        """Look at every source and keep what was found in the catalog."""
+        return audit_sources(self.settings, self.state)
+
+    def ingest(self, source: str, contract: str) -> Stage:
+        """The stage that reads one source into one contract."""
+        return IngestStage(self.state, self.settings, self.keys, source, contract)
+
+    def ingests(self) -> list[Stage]:
+        """All ingest stages in their order."""
+        return [
+            self.ingest(source, contract)
+            for source in self.settings.sources
+            for contract in contracts_of(self.settings, source)
+        ]
+
+    def resolve(self, generation: int | None = None) -> Stage:
+        """The stage that finds out who is who."""
+        return ResolveStage(self.state, self.settings, generation)
+
+    def accumulate(self, generation: int | None = None) -> Stage:
+        """The stage that folds interactions into buckets."""
+        return AccumulateStage(self.state, generation)
+
+    def refresh_traits(self, generation: int | None = None) -> Stage:
+        """The stage that folds records into traits."""
+        return RefreshTraitsStage(self.state, self.settings, self.keys.key(CUSTOMER_ID_KEY), generation)
+
+    def refresh_segments(self, generation: int | None = None) -> Stage:
+        """The stage that keeps who is in which segment."""
+        return RefreshSegmentsStage(self.state, self.settings, generation)
+
+    def derived(self, generation: int | None = None) -> list[Stage]:
+        """The stages after ingest, in their order."""
+        return [
+            self.resolve(generation),
+            self.accumulate(generation),
+            self.refresh_traits(generation),
+            self.refresh_segments(generation),
+        ]
+
+    def train(self) -> TrainingResult:
+        """Train a model when none is promoted and there are records enough."""
+        return train_if_needed(self.state, self.settings)
+
+    def has_model(self) -> bool:
+        """Whether a trained model is in use."""
+        return has_promoted_model(self.state)
+
+    def drain(self, stage: Stage) -> StageResult:
+        """Advance a stage until nothing is left, a transaction a batch, telling the progress after each.
+
+        Returns:
+            All its batches added up.
+        """
+        results: list[StageResult] = []
+        more = True
+        while more:
+            result = stage.advance(self.limit or DEFAULT_LIMIT)
+            results.append(result)
+            more = result.more
+            if self.progress is not None:
+                self.progress(result)
+        total = total_of(results)
+        assert total is not None  # a stage always says what it did
+        return total
+
+    def run(self) -> None:
+        """Everything that is new, from the sources to the segments, without Dagster."""
+        for stage in (*self.ingests(), *self.derived()):
+            self.drain(stage)
+
+    def rebuild(self) -> Rebuilt:
+        """Build a new generation beside the live one, compare, switch."""
+        return rebuild(
+            self.state, lambda generation: [self.drain(stage) for stage in self.derived(generation)]
+        )
+
+
+def contracts_of(settings: Settings, source: str) -> tuple[str, ...]:
+    """The contracts that a source feeds, records first, as the stages run."""
+    present = {feed.contract for feed in settings.sources[source].feeds.values()}
+    return tuple(contract for contract in CONTRACT_ORDER if contract in present)
+
+
+@contextmanager
+def open_pipeline(
+    settings: Settings,
+    progress: Callable[[StageResult], None] | None = None,
+    limit: int | None = None,
+) -> Iterator[Pipeline]:
+    """The pipeline with its state open, its tables made or brought up to date.
+
+    Args:
+        settings: The settings.
+        progress: Called after every batch.
+        limit: Envelopes in one batch.
+
+    Raises:
+        StateError: The state cannot be reached, or the key does not fit.
+    """
+    keys = open_keys(settings.state.key, settings.folder)
+    with State.open(settings.state.url, keys.key) as state:
+        migrate(state)
+        yield Pipeline(settings, state, keys, progress, limit)
+
+
+@contextmanager
+def open_state(settings: Settings) -> Iterator[State]:
+    """The state, to read only; nothing is made or migrated.
+
+    Raises:
+        StateError: There is no state yet, it cannot be reached, or the key does not fit.
+    """
+    keys = open_keys(settings.state.key, settings.folder)
+    with State.open(settings.state.url, keys.key, read_only=True) as state:
+        yield state

@@ -1,0 +1,123 @@
+"""A whole run of the demo company through Dagster, on real engines."""
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import dagster as dg
+import pytest
+import sqlalchemy as sa
+
+from customer_profiles import demo
+from customer_profiles.orchestration.run import run_job
+from customer_profiles.pipeline.build import open_pipeline
+from customer_profiles.pipeline.overview import rows_in, summary
+from customer_profiles.settings import Settings, load_settings
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("run")]
+
+TABLES = (
+    "record",
+    "identifier",
+    "interaction",
+    "quarantine",
+    "edge",
+    "member",
+    "bucket",
+    "trait",
+    "consent_statement",
+)
+
+
+@pytest.fixture(scope="module")
+def company(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """The demo company of 1,000 customers after its first run."""
+    folder = tmp_path_factory.mktemp("company")
+    shutil.copy(load_settings().folder / "customer_profiles.yaml", folder)
+    demo.generate(folder / ".data" / "demo", customers=1000, seed=7)
+    settings = load_settings(folder / "customer_profiles.yaml")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("DAGSTER_HOME", raising=False)
+        outcome = run_job(settings)
+        assert outcome.error is None
+        yield settings
+
+
+def sizes(settings: Settings) -> dict[str, int]:
+    with open_pipeline(settings) as house:
+        return {table: rows_in(house.state, table) for table in TABLES}
+
+
+def test_a_run_makes_customers_of_records_and_accounts_for_everything(company: Settings) -> None:
+    with open_pipeline(company) as house:
+        totals = summary(house.state, company)
+
+    assert totals.ledger_adds_up
+    assert 0 < totals.customers < totals.records
+    assert totals.received == totals.applied + totals.unchanged + totals.duplicate + totals.quarantined
+
+
+def test_each_broken_row_is_in_the_quarantine_with_its_reason_and_nothing_else_is(company: Settings) -> None:
+    broken = [
+        json.loads(line)
+        for line in (company.folder / ".data/demo/truth/broken.jsonl").read_text().splitlines()
+        if line
+    ]
+    with open_pipeline(company) as house, house.state.reading() as connection:
+        held = connection.execute(sa.text("SELECT source, feed, reasons FROM quarantine")).all()
+
+    assert len(held) == len(broken)
+    wanted = sorted((row["source"], row["feed"], row["reason"]) for row in broken)
+    found = sorted(
+        (source, feed, json.loads(reasons)[0].split(":")[0].split(" ")[0]) for source, feed, reasons in held
+    )
+    assert [(source, feed) for source, feed, _ in found] == [(source, feed) for source, feed, _ in wanted]
+
+
+def test_running_twice_changes_nothing(company: Settings) -> None:
+    before = sizes(company)
+
+    outcome = run_job(company)
+
+    assert outcome.error is None
+    assert sizes(company) == before
+
+
+def test_a_rebuild_of_what_has_not_changed_moves_nobody(company: Settings) -> None:
+    with open_pipeline(company) as house:
+        rebuilt = house.rebuild()
+
+    assert rebuilt.moved == 0
+    assert rebuilt.customers_after == rebuilt.customers_before
+
+
+def test_dagsters_storage_holds_no_personal_value(company: Settings) -> None:
+    with open_pipeline(company) as house, house.state.reading() as connection:
+        emails = (
+            connection.execute(sa.text("SELECT value FROM identifier WHERE kind = 'email'")).scalars().all()
+        )
+    stored = b"".join(
+        path.read_bytes() for path in (company.folder / ".dagster").rglob("*") if path.is_file()
+    )
+
+    assert emails
+    assert not [email for email in emails if email.encode() in stored]
+
+
+def test_the_state_files_hold_no_plain_text(company: Settings) -> None:
+    with open_pipeline(company) as house, house.state.reading() as connection:
+        emails = (
+            connection.execute(sa.text("SELECT value FROM identifier WHERE kind = 'email'")).scalars().all()
+        )
+    stored = b"".join(path.read_bytes() for path in (company.folder / ".data" / "state").iterdir())
+
+    assert not [email for email in emails if email.encode() in stored]
+
+
+def test_the_run_is_there_to_look_at(company: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(company.folder / ".dagster")) as instance:
+        runs = instance.get_runs()
+        graph = instance.get_latest_materialization_event(dg.AssetKey("identity_graph"))
+
+    assert runs[-1].job_name == "first_run"
+    assert graph is not None
