@@ -94,9 +94,9 @@ def among_strangers(
             share[-1] = counted
             share[:-1] *= (1 - counted) / share[:-1].sum()
             found[-1] = np.inf
-        for level, entry in enumerate(reversed(comparison.levels), start=1):
+        for place, entry in enumerate(reversed(comparison.levels), start=1):
             if entry.assumed and entry.assumed[1] is not None:
-                share[level], found[level] = entry.assumed[1], np.inf
+                share[place], found[place] = entry.assumed[1], np.inf
         shares.append(share)
         seen.append(found.astype(np.float64))
     return Shares(start.m, tuple(shares), tuple(seen), start.match_share)

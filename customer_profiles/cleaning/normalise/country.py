@@ -1,12 +1,14 @@
 """Countries to ISO 3166-1 codes of two letters."""
 
+import gettext
 from functools import cache, lru_cache
 
-from phonenumbers.geodata.locale import LOCALE_DATA
+import pycountry
 
 from customer_profiles.cleaning.normalise.text import text
 from customer_profiles.cleaning.reasons import Reason
 
+_LANGUAGES = ("de", "fr", "es", "it", "pt", "nl", "pl", "sv", "tr", "ru", "ar", "hi", "ja", "ko", "zh_CN")
 _ALIASES = {
     "UK": "GB",
     "ENGLAND": "GB",
@@ -17,8 +19,6 @@ _ALIASES = {
     "BRITAIN": "GB",
     "EIRE": "IE",
     "REPUBLIC OF IRELAND": "IE",
-    "USA": "US",
-    "UNITED STATES OF AMERICA": "US",
     "AMERICA": "US",
     "HOLLAND": "NL",
     "THE NETHERLANDS": "NL",
@@ -27,14 +27,8 @@ _ALIASES = {
     "RUSSIA": "RU",
     "TURKEY": "TR",
     "UAE": "AE",
+    "KOSOVO": "XK",
 }
-_THREE_LETTERS = (
-    "ARE:AE ARG:AR AUS:AU AUT:AT BEL:BE BGR:BG BRA:BR CAN:CA CHE:CH CHL:CL CHN:CN COL:CO CYP:CY CZE:CZ DEU:DE DNK:DK "
-    "EGY:EG ESP:ES EST:EE FIN:FI FRA:FR GBR:GB GRC:GR HKG:HK HRV:HR HUN:HU IDN:ID IND:IN IRL:IE ISL:IS ISR:IL ITA:IT "
-    "JPN:JP KEN:KE KOR:KR LKA:LK LTU:LT LUX:LU LVA:LV MAR:MA MEX:MX MLT:MT MYS:MY NGA:NG NLD:NL NOR:NO NZL:NZ PAK:PK "
-    "PER:PE PHL:PH POL:PL PRT:PT ROU:RO RUS:RU SAU:SA SGP:SG SRB:RS SVK:SK SVN:SI SWE:SE THA:TH TUR:TR TWN:TW UKR:UA "
-    "USA:US VNM:VN ZAF:ZA BGD:BD"
-)
 
 
 def country(value: object) -> str | Reason | None:
@@ -48,21 +42,31 @@ def country(value: object) -> str | Reason | None:
 @lru_cache(maxsize=4096)
 def _code(written: str) -> str | Reason:
     folded = " ".join(written.upper().replace(".", "").split())
-    if len(folded) == 2 and folded in LOCALE_DATA:
-        return folded
-    return _ALIASES.get(folded) or _names().get(folded) or Reason.BAD_COUNTRY
+    return _ALIASES.get(folded) or _english().get(folded) or _translated().get(folded) or Reason.BAD_COUNTRY
 
 
 @cache
-def _names() -> dict[str, str]:
-    names: dict[str, str] = {}
-    for code, by_language in LOCALE_DATA.items():
-        for name in by_language.values():
-            if not name.startswith("*"):
-                names.setdefault(name.upper(), code)
-    names.update((three, two) for three, two in (pair.split(":") for pair in _THREE_LETTERS.split()))
-    # English decides where two languages use a name for different countries.
-    names.update(
-        (by_language["en"].upper(), code) for code, by_language in LOCALE_DATA.items() if "en" in by_language
-    )
-    return names
+def _english() -> dict[str, str]:
+    """Codes and English names, all in capitals, to the code of two letters."""
+    codes = {}
+    for entry in pycountry.countries:
+        known = (entry.alpha_2, entry.alpha_3, entry.name, *_other_names(entry))
+        codes.update({name.upper(): entry.alpha_2 for name in known})
+    return codes
+
+
+@cache
+def _translated() -> dict[str, str]:
+    """Names in the large languages; of two countries that share a name, the first by code."""
+    codes: dict[str, str] = {}
+    for language in _LANGUAGES:
+        translation = gettext.translation("iso3166-1", pycountry.LOCALES_DIR, languages=[language])
+        for entry in sorted(pycountry.countries, key=lambda entry: entry.alpha_2):
+            for name in (entry.name, *_other_names(entry)):
+                codes.setdefault(translation.gettext(name).upper(), entry.alpha_2)
+    return codes
+
+
+def _other_names(entry: object) -> list[str]:
+    names = (getattr(entry, attribute, None) for attribute in ("common_name", "official_name"))
+    return [name for name in names if name]
