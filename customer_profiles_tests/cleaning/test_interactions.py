@@ -158,10 +158,10 @@ def test_each_fault_of_a_row_is_told_at_once(state: State, tmp_path: Path) -> No
     assert (result.applied, result.quarantined) == (1, 1)
     assert quarantined(state) == {
         "a.jsonl:1": (
+            "bad_amount:value",
             "bad_date:occurred_at",
             "missing_key:event_id",
             "missing_key:record_key",
-            "wrong_type:value",
         )
     }
 

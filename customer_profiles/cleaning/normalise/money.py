@@ -34,7 +34,8 @@ def minor_units(value: object, scale: int = 1) -> int | Reason | None:
         scale: Minor units in one of what the source counts: 100 where it counts pounds, 1 where it counts pence.
 
     Returns:
-        The amount, or the reason: wrong type for words, bad amount for a part of a minor unit.
+        The amount, or the reason: bad amount for words and for a part of a minor unit, wrong type for what is neither
+        number nor text.
     """
     if value is None or value == "":
         return None
@@ -51,7 +52,7 @@ def minor_units(value: object, scale: int = 1) -> int | Reason | None:
         try:
             amount = Decimal(written.replace(",", "") if _GROUPED.fullmatch(written) else written)
         except InvalidOperation:
-            return Reason.WRONG_TYPE
+            return Reason.BAD_AMOUNT
     else:
         return Reason.WRONG_TYPE
     if not amount.is_finite() or (amount and amount.adjusted() > 18):

@@ -28,8 +28,8 @@ def test_part_of_a_penny_is_never_rounded_away() -> None:
 
 
 @pytest.mark.parametrize("wrong", ["twelve pounds", "1,23", "1.2.3", "--1"])
-def test_words_are_of_the_wrong_type(wrong: str) -> None:
-    assert minor_units(wrong, 100) is Reason.WRONG_TYPE
+def test_words_are_no_amount(wrong: str) -> None:
+    assert minor_units(wrong, 100) is Reason.BAD_AMOUNT
 
 
 @pytest.mark.parametrize("wrong", [True, ["1"], {"value": 1}])
