@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from customer_profiles.settings import Feed
 from customer_profiles.settings.sources import DatabaseConnector
-from customer_profiles.sources.database import connect, failed
+from customer_profiles.sources.engines import connect, failed
 
 _AT_ONCE = 30
 """Columns counted by one query."""
@@ -53,7 +53,7 @@ def look_at_tables(source: str, settings: DatabaseConnector, feeds: Mapping[str,
                 with engine.connect() as connection:
                     found[name] = _look(connection, feed, settings.database_schema)
             except sa.exc.SQLAlchemyError as error:
-                raise failed(f"{source}.{name}", engine.url, error) from None
+                raise failed(f"{source}.{name}", feed.table, engine.url, error) from None
     finally:
         engine.dispose()
     return found
@@ -67,7 +67,7 @@ def _look(connection: sa.Connection, feed: Feed, schema: str | None) -> Looked:
     for start in range(0, len(columns), _AT_ONCE):
         counted += _count(connection, table, columns[start : start + _AT_ONCE], rows)
     newest = None
-    if feed.cursor is not None:
+    if feed.cursor is not None and feed.cursor in table.c:
         newest = connection.execute(sa.select(sa.func.max(table.c[feed.cursor]))).scalar_one()
     return Looked(
         str(feed.table),
@@ -84,7 +84,8 @@ def _count(connection: sa.Connection, table: sa.TableClause, columns: list[Any],
     for column in columns:
         value = table.c[column["name"]]
         text = sa.cast(value, sa.Text)
-        comparable = text if isinstance(column["type"], sa.JSON) else value
+        # JSON and the types that SQLAlchemy does not know may have no equality.
+        comparable = text if isinstance(column["type"], (sa.JSON, sa.types.NullType)) else value
         empty = sa.case((sa.or_(value.is_(None), text == ""), 1), else_=0)
         like_email = sa.case((text.like("%_@_%._%"), 1), else_=0)
         wanted += [

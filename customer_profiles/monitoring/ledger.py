@@ -127,7 +127,7 @@ def ledger_check(
 
 
 def total_of(results: Iterable[StageResult]) -> StageResult | None:
-    """Several calls of one stage as one; the last watermark, whether there is more, and the facts added up."""
+    """Several calls of one stage as one; the last watermark, whether there is more, the facts added up and texts joined."""
     total: StageResult | None = None
     for result in results:
         total = result if total is None else _sum(total, result)
@@ -141,7 +141,12 @@ def _sum(one: StageResult, two: StageResult) -> StageResult:
         numbers = (
             isinstance(known, int | float) and isinstance(value, int | float) and not isinstance(value, bool)
         )
-        facts[name] = known + value if numbers else value  # type: ignore[operator]
+        if numbers:
+            facts[name] = known + value  # type: ignore[operator]
+        elif isinstance(known, str) and isinstance(value, str):
+            facts[name] = known if value in known else f"{known} {value}"
+        else:
+            facts[name] = value
     terms = {term: getattr(one, term) + getattr(two, term) for term in ("received", *TERMS)}
     return StageResult(
         two.stage,

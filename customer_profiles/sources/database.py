@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import sqlite3
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from customer_profiles.settings import Feed
 from customer_profiles.settings.sources import DatabaseConnector
+from customer_profiles.sources.engines import connect, failed
 from customer_profiles.sources.envelope import Batch, Envelope, Position
 from customer_profiles.sources.errors import SourceError
 from customer_profiles.sources.paths import mapped_columns
@@ -67,7 +68,7 @@ class DatabaseReader:
         number = at.get("snapshot", 0)
         if "key" not in at:
             number += 1
-        rows = self._rows(feed, table.page((), at.get("key"), limit))
+        rows = self._page(feed, table, (), at.get("key"), limit)
         complete = len(rows) < limit
         position = self._position(feed, table) | {"snapshot": number}
         if not complete:
@@ -84,13 +85,13 @@ class DatabaseReader:
         again = bool(at.get("again"))
         envelopes: list[Envelope] = []
         if at.get("reading") != "rows" and table.cursor_nullable:
-            rows = self._rows(feed, table.page((), at.get("without"), limit, without_cursor=True))
+            rows = self._page(feed, table, (), at.get("without"), limit, without_cursor=True)
             envelopes = table.envelopes(rows)
             if len(rows) == limit:
                 position |= {"without": table.mark(rows[-1], table.key), "again": again}
                 return Batch(envelopes, position, False, None, again, notes)
             limit -= len(rows)
-        rows = self._rows(feed, table.page(kept.get("cursor", ()), kept.get("key"), limit))
+        rows = self._page(feed, table, kept.get("cursor", ()), kept.get("key"), limit)
         if rows:
             position["cursor"] = table.mark(rows[-1], (table.cursor,))
             position["key"] = table.mark(rows[-1], table.key)
@@ -102,12 +103,24 @@ class DatabaseReader:
     def _position(self, feed: str, table: _Table) -> dict[str, Any]:
         return {"mapping": self._feeds[feed].fingerprint, "types": dict(table.types)}
 
+    def _page(
+        self, feed: str, table: _Table, cursor: Any, key: Any, limit: int, without_cursor: bool = False
+    ) -> Sequence[sa.Row[Any]]:
+        # One row more than the page: of two rows that cannot be told apart, a border between them would lose one.
+        rows = self._rows(feed, table.page(cursor, key, limit + 1, without_cursor))
+        if table.has_twins(rows):
+            raise SourceError(
+                f"{table.name}: several rows of {self._feeds[feed].table} have the same {', '.join(table.key)}: "
+                "name columns in `key` that tell its rows apart"
+            )
+        return rows[:limit]
+
     def _rows(self, feed: str, page: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
         try:
             with self._engine.connect() as connection:
                 return connection.execute(page).fetchall()
         except sa.exc.SQLAlchemyError as error:
-            raise failed(f"{self._source}.{feed}", self._engine.url, error) from None
+            raise failed(f"{self._source}.{feed}", self._feeds[feed].table, self._engine.url, error) from None
 
     def _table(self, feed: str) -> _Table:
         # Looked at once a pass of this reader: a schema that changes meanwhile fails the page, not the data.
@@ -120,29 +133,21 @@ class DatabaseReader:
                     str(settings.table), schema=self._settings.database_schema
                 )
             except sa.exc.SQLAlchemyError as error:
-                raise failed(f"{self._source}.{feed}", self._engine.url, error) from None
-            self._tables[feed] = _Table(
+                raise failed(f"{self._source}.{feed}", settings.table, self._engine.url, error) from None
+            table = _Table(
                 f"{self._source}.{feed}",
                 settings,
                 self._settings.database_schema,
                 {str(column["name"]): column for column in columns},
                 tuple(constraint["constrained_columns"]),
             )
+            if table.key_nullable and self._rows(feed, table.without_key()):
+                raise SourceError(
+                    f"{table.name}: rows of {settings.table} have nothing in {', '.join(table.key_nullable)}: "
+                    "name columns in `key` that are never empty, or no such row could be told from another"
+                )
+            self._tables[feed] = table
         return self._tables[feed]
-
-
-def failed(feed: str, url: sa.URL, error: sa.exc.SQLAlchemyError) -> SourceError:
-    """The error to raise when a database cannot be read."""
-    if isinstance(error, sa.exc.NoSuchTableError):
-        return SourceError(
-            f"{feed}: the database has no such table: correct `table` in the settings, or bring the table back"
-        )
-    # The text of a driver's error can hold values of rows and passwords: only its kind is told.
-    cause = getattr(error, "orig", None) or error
-    return SourceError(
-        f"{feed}: the database {_told(url)} cannot be read ({type(cause).__name__}): "
-        "check that it runs, that the URL is right, and that the account may read the table"
-    )
 
 
 class _Table:
@@ -177,6 +182,7 @@ class _Table:
         self.cursor_nullable = bool(
             feed.cursor and columns[feed.cursor].get("nullable", True) and feed.cursor not in self.key
         )
+        self.key_nullable = tuple(name for name in self.key if columns[name].get("nullable", True))
         self._mapped = tuple(dict.fromkeys(map(_base(columns), mapped_columns(feed))))
         self._table = sa.table(str(feed.table), *(sa.column(column) for column in columns), schema=schema)
         self._where = [
@@ -216,6 +222,18 @@ class _Table:
             .limit(limit)
         )
 
+    def without_key(self) -> sa.Select[Any]:
+        """A row with nothing in a column of the key, if there is one."""
+        empty = [self._table.c[name].is_(None) for name in self.key_nullable]
+        return sa.select(sa.literal(1)).select_from(self._table).where(*self._where, sa.or_(*empty)).limit(1)
+
+    def has_twins(self, rows: Sequence[sa.Row[Any]]) -> bool:
+        """Whether two neighbours of a page have the same cursor and key."""
+        order = [self.columns.index(name) for name in (*self.key, *([self.cursor] if self.cursor else []))]
+        return any(
+            all(one[place] == other[place] for place in order) for one, other in itertools.pairwise(rows)
+        )
+
     def mark(self, row: sa.Row[Any], columns: tuple[str, ...]) -> list[Any]:
         """The values of these columns in a row, fit for a position."""
         return [to_position(row._mapping[name]) for name in columns]
@@ -251,54 +269,3 @@ def _beyond(columns: Sequence[sa.ColumnElement[Any]], values: Sequence[Any]) -> 
 
 def _family(type_: sa.types.TypeEngine[Any]) -> str:
     return next((family for kind, family in _FAMILIES if isinstance(type_, kind)), "other")
-
-
-def connect(source: str, url: str) -> sa.Engine:
-    """An engine for a source's database; an SQLite file is opened to read only.
-
-    Raises:
-        SourceError: the URL is none, or its driver is not installed.
-    """
-    try:
-        parsed = sa.make_url(url)
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        if parsed.get_backend_name() == "sqlite":
-            return _sqlite(source, parsed)
-        return sa.create_engine(parsed, pool_pre_ping=True)
-    except sa.exc.ArgumentError:
-        raise SourceError(f"{source}: its connector's `url` is no database URL") from None
-    except sa.exc.NoSuchModuleError:
-        raise SourceError(f"{source}: no driver for {sa.make_url(url).drivername} is known") from None
-    except ModuleNotFoundError as error:
-        raise SourceError(
-            f"{source}: its database needs the Python package {error.name}: install it"
-        ) from None
-
-
-def _sqlite(source: str, url: sa.URL) -> sa.Engine:
-    place = url.database
-
-    def connect() -> sqlite3.Connection:
-        # Opening a file that is not there would make an empty one.
-        connection = sqlite3.connect(f"file:{place}?mode=ro", uri=True, check_same_thread=False)
-        connection.text_factory = _text_or_bytes
-        return connection
-
-    return (
-        sa.create_engine("sqlite://", creator=connect, poolclass=sa.QueuePool).execution_options()
-        if place
-        else sa.create_engine(url)
-    )
-
-
-def _text_or_bytes(value: bytes) -> str | bytes:
-    # The driver would refuse the whole page for one text that is not UTF-8.
-    try:
-        return value.decode()
-    except UnicodeDecodeError:
-        return value
-
-
-def _told(url: sa.URL) -> str:
-    return f"{url.get_backend_name()} {url.host or ''}/{url.database or ''}".replace(" /", " ")

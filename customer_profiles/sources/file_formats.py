@@ -82,13 +82,21 @@ class FormatReader(ABC):
             envelopes.append(Envelope(position, None, content, error))
 
 
+_Start = tuple[int, int, Iterable[Piece]]
+"""The offset and number of lines before the rows to read, and these."""
+
+
 class _Pieces(FormatReader):
     """Formats that are text: pieces with an offset each."""
 
     def read(self, file: BinaryIO, name: str, mark: FileMark, limit: int, scan: int, settled: bool) -> Read:
         envelopes: list[Envelope] = []
         offset, line = mark.offset, mark.line
-        for piece in self._begin(file, mark):
+        start = self._begin(file, name, mark, settled)
+        if start is None:
+            return Read(envelopes, offset, line, True)
+        offset, line, pieces = start
+        for piece in pieces:
             if len(envelopes) >= limit or offset - mark.offset >= scan:
                 return Read(envelopes, offset, line, False)
             if not piece.ended and not settled and not self._whole(piece.content):
@@ -102,7 +110,8 @@ class _Pieces(FormatReader):
         return Read(envelopes, offset, line, True)
 
     @abstractmethod
-    def _begin(self, file: BinaryIO, mark: FileMark) -> Iterable[Piece]: ...
+    def _begin(self, file: BinaryIO, name: str, mark: FileMark, settled: bool) -> _Start | None:
+        """Where the rows to read begin; None when that is not yet to be seen."""
 
     @abstractmethod
     def _take(self, envelopes: list[Envelope], position: str, piece: Piece) -> None: ...
@@ -136,10 +145,9 @@ class _Json(_Pieces):
 class JsonLines(_Json):
     """One JSON object a line."""
 
-    def _begin(self, file: BinaryIO, mark: FileMark) -> Iterable[Piece]:
-        if mark.offset == 0:
-            return lines(file, 3 if file.read(3) == b"\xef\xbb\xbf" else 0, 0)
-        return lines(file, mark.offset, mark.line)
+    def _begin(self, file: BinaryIO, name: str, mark: FileMark, settled: bool) -> _Start:
+        start = mark.offset or (3 if file.read(3) == b"\xef\xbb\xbf" else 0)
+        return start, mark.line, lines(file, start, mark.line)
 
     def _whole(self, content: bytes) -> bool:
         # No beginning of a JSON object is one itself.
@@ -152,8 +160,8 @@ class JsonLines(_Json):
 class JsonArray(_Json):
     """One array of JSON objects, or one object."""
 
-    def _begin(self, file: BinaryIO, mark: FileMark) -> Iterable[Piece]:
-        return elements(file, mark.offset, mark.line)
+    def _begin(self, file: BinaryIO, name: str, mark: FileMark, settled: bool) -> _Start:
+        return mark.offset, mark.line, elements(file, mark.offset, mark.line)
 
 
 class Csv(_Pieces):
@@ -163,22 +171,23 @@ class Csv(_Pieces):
         super().__init__(name, feed, tells_unreadable)
         self._header: list[str] = []
 
-    def _begin(self, file: BinaryIO, mark: FileMark) -> Iterable[Piece]:
+    def _begin(self, file: BinaryIO, name: str, mark: FileMark, settled: bool) -> _Start | None:
         head = next(iter(csv_rows(file, 0, 0)), None)
-        if head is None:
-            return ()
+        if head is None or not (head.ended or settled):
+            return None
         try:
             self._header = next(csv.reader([head.content.decode("utf-8-sig")]), [])
         except UnicodeDecodeError:
-            raise SourceError(f"{self._name}: the header of a file is not UTF-8: save it as UTF-8") from None
+            raise SourceError(f"{self._name}: the header of {name} is not UTF-8: save it as UTF-8") from None
         gone = [path for path in self._paths if path not in self._header]
         if gone:
             raise SourceError(
-                f"{self._name}: a file has no column {', '.join(gone)}: bring it back, or change the feed's `fields`; "
+                f"{self._name}: {name} has no column {', '.join(gone)}: bring it back, or change the feed's `fields`; "
                 "nothing was read, and reading goes on where it was"
             )
         offset, line = (mark.offset, mark.line) if mark.offset else (head.end, head.next_line - 1)
-        return csv_rows(file, offset, line, lambda content: len(self._values(content)) == len(self._header))
+        pieces = csv_rows(file, offset, line, lambda content: len(self._values(content)) == len(self._header))
+        return offset, line, pieces
 
     def _take(self, envelopes: list[Envelope], position: str, piece: Piece) -> None:
         content = piece.content

@@ -122,8 +122,9 @@ class FilesReader:
         seen = self._stat(feed, path)
         if mark is None:
             return FileMark(seen.st_size, seen.st_mtime_ns)
+        done = mark.done and seen.st_size == mark.size and not self._now_settled(mark, seen.st_mtime_ns)
         if (mark.size, mark.changed) == (seen.st_size, seen.st_mtime_ns):
-            return replace(mark, done=mark.done and not self._now_settled(mark, seen.st_mtime_ns))
+            return replace(mark, done=done)
         if seen.st_size < mark.offset:
             why = "is shorter than what was read of it"
         elif not self._format(feed).appendable and seen.st_size != mark.offset:
@@ -131,7 +132,6 @@ class FilesReader:
         else:
             with self._open(feed, path) as file:
                 if same_start(file, mark):
-                    done = mark.done and seen.st_size == mark.size
                     return replace(mark, size=seen.st_size, changed=seen.st_mtime_ns, done=done)
             why = "changed in what was read of it"
         notes.append(f"{self._name(feed)}: {relative} {why}, so it is read again from its start.")
