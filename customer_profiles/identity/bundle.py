@@ -46,6 +46,8 @@ class ModelBundle:
         aliases: columns token, alias: names that stand for each other.
         edge_threshold: from this weight on a pair is an edge, in bits.
         review_floor: from this weight on a pair goes to review, in bits.
+        conflict_veto: whether other first name and other birth date together forbid that two records are one
+            person, however strong their edge.
         origin: trained on the company's own records, or the priors that ship with the package.
         metrics: what training measured: records, candidates, expected matches, rounds, seconds.
         splink_version: the Splink that the model was made for.
@@ -58,6 +60,7 @@ class ModelBundle:
     aliases: pa.Table
     edge_threshold: float
     review_floor: float
+    conflict_veto: bool
     origin: Origin
     metrics: dict[str, float] = field(default_factory=dict)
     splink_version: str = splink.__version__
@@ -83,6 +86,7 @@ class ModelBundle:
             "floors": self.frequencies.floors,
             "edge_threshold": self.edge_threshold,
             "review_floor": self.review_floor,
+            "conflict_veto": self.conflict_veto,
             "metrics": self.metrics,
         }
         target = io.BytesIO()
@@ -128,6 +132,7 @@ class ModelBundle:
             aliases=aliases,
             edge_threshold=facts["edge_threshold"],
             review_floor=facts["review_floor"],
+            conflict_veto=facts["conflict_veto"],
             origin=Origin(facts["origin"]),
             metrics=facts["metrics"],
             splink_version=facts["splink_version"],

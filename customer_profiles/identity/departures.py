@@ -176,7 +176,7 @@ def _graph(
     for left, right, weight in each:
         neighbours.setdefault(left, {})[right] = weight
         neighbours.setdefault(right, {})[left] = weight
-    return _Graph(neighbours, facts_of(most, edges.hubs, settings), holders)
+    return _Graph(neighbours, facts_of(most, edges.hubs, settings, bundle.conflict_veto), holders)
 
 
 def _numbered(stretch: Stretch, versions: Sequence[tuple[int, int]]) -> pa.Table:

@@ -16,7 +16,14 @@ from customer_profiles.identity.blocking import load_candidates
 from customer_profiles.identity.bundle import ModelBundle
 from customer_profiles.identity.frequencies import load_features
 from customer_profiles.identity.preparation import compared_lists, prepare, prepare_keys
-from customer_profiles.identity.scoring import UNITS_A_BIT, compile_scoring, load_levels, load_weights
+from customer_profiles.identity.scoring import (
+    DATE_CONFLICT,
+    NAME_CONFLICT,
+    UNITS_A_BIT,
+    compile_scoring,
+    load_levels,
+    load_weights,
+)
 from customer_profiles.identity.workbench import workbench
 from customer_profiles.settings.identity import IdentitySettings, Joins
 
@@ -145,7 +152,7 @@ def _keep(
             continue
         shared = f"support & {1 << bit} <> 0"
         if rule.joins is Joins.UNLESS_NAMES_CONFLICT:
-            shared += " and conflicts & 1 = 0"
+            shared += f" and conflicts & {NAME_CONFLICT} = 0"
         weights.append((round(rule.weight * UNITS_A_BIT), bit, shared))
     # The heaviest kind first; of two as heavy, the first by name.
     weights.sort(key=lambda entry: (-entry[0], entry[1]))
@@ -162,7 +169,7 @@ def _keep(
             case when shared.weight >= weight then shared.kind
                  when shared.weight is null or weight >= {round(bundle.edge_threshold * UNITS_A_BIT)} then {len(kinds)}
                  else shared.kind end,
-            conflicts = 3,
+            conflicts = {NAME_CONFLICT + DATE_CONFLICT},
             support
         from judged
         where shared is not null or weight >= {round(bundle.review_floor * UNITS_A_BIT)}

@@ -36,7 +36,7 @@ def link(
     """
     edges = find_edges(records, bundle, settings)
     pairs = edges.pairs
-    facts = facts_of(records, edges.hubs, settings)
+    facts = facts_of(records, edges.hubs, settings, bundle.conflict_veto)
     clustering = cluster(
         pairs.left, pairs.right, pairs.weight, facts, rulings or Rulings(), linkage_of(settings)
     )

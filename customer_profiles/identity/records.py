@@ -78,17 +78,21 @@ def together(tables: Sequence[pa.Table]) -> pa.Table:
     return pa.concat_tables([empty, *tables], promote_options="default").combine_chunks()
 
 
-def facts_of(records: pa.Table, hubs: Iterable[Hub], settings: IdentitySettings) -> FactColumns:
+def facts_of(
+    records: pa.Table, hubs: Iterable[Hub], settings: IdentitySettings, conflict_veto: bool
+) -> FactColumns:
     """What the vetoes look at of each record; an identifier that is a hub counts as null.
 
     Args:
         records: Identity records, by record number rising.
         hubs: The values that count as null.
         settings: Which kinds of identifiers are exclusive.
+        conflict_veto: Whether first names and birth dates can forbid anything; without it they count as unknown.
     """
     numbers = records["record_no"].to_numpy()
-    first_name, first_names = _codes(records["given_name"])
-    birth_date, birth_dates = _codes(records["birth_date"])
+    shown = records if conflict_veto else _nameless(records)
+    first_name, first_names = _codes(shown["given_name"])
+    birth_date, birth_dates = _codes(shown["birth_date"])
     kinds = tuple(sorted(kind for kind, rule in settings.identifiers.items() if rule.exclusive))
     masked = {(hub.kind, hub.value) for hub in hubs}
     held: dict[int, dict[str, set[str]]] = {}
@@ -101,6 +105,11 @@ def facts_of(records: pa.Table, hubs: Iterable[Hub], settings: IdentitySettings)
         for number, of_record in held.items()
     }
     return FactColumns(numbers, first_name, birth_date, first_names, birth_dates, exclusive)
+
+
+def _nameless(records: pa.Table) -> pa.Table:
+    nothing = pa.nulls(records.num_rows, pa.string())
+    return pa.table({"given_name": nothing, "birth_date": nothing})
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray[Any, np.dtype[np.int32]], list[str]]:

@@ -18,6 +18,8 @@ from splink.internals.settings import Settings
 from customer_profiles.identity.comparisons import DATE_SLIPS, FIRST_NAMES_DIFFER, NAME_BITS
 
 UNITS_A_BIT = 1024
+NAME_CONFLICT, DATE_CONFLICT = 1, 2
+"""Bits of the column `conflicts`."""
 """Weights are whole numbers of 1/1024 bit, so that sums are exact and their order cannot matter."""
 
 COSTLY = {NAME_BITS: "shared_bits", FIRST_NAMES_DIFFER: "other_first_name", DATE_SLIPS: "slips"}
@@ -73,7 +75,8 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
     if any(expression.partition("(")[0] + "(" in levels for expression in COSTLY):
         raise AssertionError("Splink rewrote a costly expression: it would be computed again for every level")
     levels = levels.replace('"fact_l"', "support as fact_l").replace(
-        '"fact_r"', "other_first_name::integer + 2 * other_birth_date::integer as fact_r"
+        '"fact_r"',
+        f"{NAME_CONFLICT} * other_first_name::integer + {DATE_CONFLICT} * other_birth_date::integer as fact_r",
     )
     steps = predict_from_comparison_vectors_sqls_using_settings(settings)
     return CompiledScoring(
@@ -96,8 +99,8 @@ def load_weights(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring
     """Write the table `scored` from the levels: left_no, right_no, weight (in 1/1024 bit), support,
     conflict flags.
 
-    `conflicts` is 1 when both first names are known and differ, plus 2 when both birth dates are known and
-    differ.
+    `conflicts` is `NAME_CONFLICT` when both first names are known and differ, plus `DATE_CONFLICT` when both
+    birth dates are known and differ.
     """
     steps = ", ".join(f"{name} as materialized ({sql})" for name, sql in scoring.steps)
     connection.execute(

@@ -30,6 +30,7 @@ from customer_profiles.identity.estimation import (
 )
 from customer_profiles.identity.features import extra_columns, extra_field
 from customer_profiles.identity.frequencies import Frequencies, blended, count_frequencies, load_features
+from customer_profiles.identity.households import relatives_share_homes
 from customer_profiles.identity.identifiers import evidence_column, evidence_kinds
 from customer_profiles.identity.linkage import Linkage, units
 from customer_profiles.identity.preparation import compared_lists, distinct_values, prepare, prepare_keys
@@ -88,6 +89,7 @@ def train_from(
         if not enough and priors is not None:
             frequencies = blended(frequencies, priors.frequencies, PRIOR_RECORDS)
         model, aliases, metrics = _fit(connection, comparisons, frequencies, settings, seed, priors, enough)
+        conflict_veto = not enough or relatives_share_homes(connection)
     metrics |= {"records": records.num_rows, "seconds": round(time.perf_counter() - started, 3)}
     return ModelBundle(
         model=model,
@@ -97,6 +99,7 @@ def train_from(
         aliases=aliases,
         edge_threshold=settings.edge_threshold,
         review_floor=settings.review_floor,
+        conflict_veto=conflict_veto,
         origin=Origin.TRAINED if enough else Origin.PRIORS,
         metrics=metrics,
     )
