@@ -6,6 +6,7 @@ other (Bob, Robert) are words.
 
 import io
 import json
+import math
 import zipfile
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -73,6 +74,19 @@ class ModelBundle:
         return tuple(
             sorted({level["tf_adjustment_column"] for level in levels if "tf_adjustment_column" in level})
         )
+
+    def match_weights(self) -> list[tuple[str, str, float]]:
+        """Comparison, level and its weight in bits, from the greatest agreement down, comparison by comparison."""
+        return [
+            (
+                comparison["output_column_name"],
+                level["label_for_charts"],
+                math.log2(level["m_probability"] / level["u_probability"]),
+            )
+            for comparison in self.model["comparisons"]
+            for level in comparison["comparison_levels"]
+            if not level.get("is_null_level")
+        ]
 
     def to_bytes(self) -> bytes:
         """The bundle as bytes, the same for the same bundle."""

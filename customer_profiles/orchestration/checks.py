@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from customer_profiles.identity.checks import TruthError
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.report import table
 from customer_profiles.orchestration.resources import PipelineResource
@@ -84,7 +85,12 @@ def _cluster_sizes() -> dg.AssetChecksDefinition:
         return dg.AssetCheckResult(
             passed=shape.largest <= alarm,
             severity=_WARN,
-            metadata={"largest": shape.largest, "alarm": alarm, "customers": shape.customers},
+            metadata={
+                "largest": shape.largest,
+                "alarm": alarm,
+                "customers": shape.customers,
+                "share of inner pairs with an edge": shape.density,
+            },
         )
 
     return cluster_sizes
@@ -121,7 +127,8 @@ def _hubs() -> dg.AssetChecksDefinition:
             severity=_WARN,
             metadata={
                 "hubs by kind": table(
-                    ("kind", "values", "hubs"), [(kind.kind, kind.values, kind.hubs) for kind in kinds]
+                    ("kind", "values", "hubs", "most holders"),
+                    [(kind.kind, kind.values, kind.hubs, kind.most_holders) for kind in kinds],
                 )
             },
         )
@@ -137,7 +144,10 @@ def _accuracy() -> dg.AssetChecksDefinition:
     )
     def accuracy(pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as house:
-            found = overview.accuracy(house.state, house.settings)
+            try:
+                found = overview.accuracy(house.state, house.settings)
+            except TruthError as error:
+                return dg.AssetCheckResult(passed=False, severity=_WARN, description=str(error))
         if found is None:
             return dg.AssetCheckResult(passed=True, severity=_WARN, metadata={"records with truth": 0})
         return dg.AssetCheckResult(

@@ -2,57 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-import pyarrow.parquet as pq
 import sqlalchemy as sa
 
-from customer_profiles.identity.evaluation import Evaluation, evaluate
+from customer_profiles.identity import checks
+from customer_profiles.identity.evaluation import Evaluation
+from customer_profiles.identity.models import model_in_use
 from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
-
-
-@dataclass(frozen=True)
-class ClusterShape:
-    """How many records customers have.
-
-    Attributes:
-        sizes: Number of records -> number of customers with so many.
-    """
-
-    sizes: Mapping[int, int]
-
-    @property
-    def customers(self) -> int:
-        """How many customers there are."""
-        return sum(self.sizes.values())
-
-    @property
-    def largest(self) -> int:
-        """Records of the customer that has most."""
-        return max(self.sizes, default=0)
-
-    @property
-    def singleton_share(self) -> float:
-        """Share of the customers that have one record."""
-        return self.sizes.get(1, 0) / self.customers if self.customers else 0.0
-
-
-@dataclass(frozen=True)
-class HubShare:
-    """How many values of one kind of identifier are held by more records than their cap."""
-
-    kind: str
-    values: int
-    hubs: int
-
-    @property
-    def share(self) -> float:
-        """Share of the values that are hubs."""
-        return self.hubs / self.values if self.values else 0.0
 
 
 @dataclass(frozen=True)
@@ -109,7 +69,7 @@ class Summary:
         records: Live records.
         interactions: Interactions kept.
         customers: Customers.
-        accuracy: Pairs of records against the known truth, where there is one.
+        accuracy: Pairs of records against the known truth, where there is one that can be read.
     """
 
     received: int
@@ -124,37 +84,12 @@ class Summary:
     accuracy: Accuracy | None
 
 
-_SIZES = sa.text(
-    """
-    SELECT size, count(*)
-    FROM (SELECT customer_no, count(*) AS size FROM member WHERE generation = :generation GROUP BY customer_no) AS c
-    GROUP BY size
-    """
-)
-
-_HOLDERS = sa.text(
-    """
-    SELECT kind, holders, count(*)
-    FROM (SELECT kind, value, count(*) AS holders FROM identifier GROUP BY kind, value) AS v
-    GROUP BY kind, holders
-    """
-)
-
 _SEGMENTS = sa.text(
     """
     SELECT segment, count(*)
     FROM segment_membership
     WHERE generation = :generation AND until IS NULL
     GROUP BY segment
-    """
-)
-
-_CUSTOMER_OF = sa.text(
-    """
-    SELECT record.source, record.source_key, member.customer_no
-    FROM member
-    JOIN record ON record.record_no = member.record_no
-    WHERE member.generation = :generation
     """
 )
 
@@ -206,24 +141,22 @@ def rows_in(state: State, table: str, source: str | None = None) -> int:
         return int(connection.execute(query).scalar_one())
 
 
-def cluster_shape(state: State) -> ClusterShape:
-    """How many records the customers of the live generation have."""
+def cluster_shape(state: State) -> checks.ClusterShape:
+    """The shape of the customers of the live generation."""
     with state.reading() as connection:
-        rows = connection.execute(_SIZES, {"generation": live_generation(connection)}).all()
-    return ClusterShape({int(size): int(customers) for size, customers in rows})
+        return checks.cluster_shape(connection, live_generation(connection))
 
 
-def hub_shares(state: State, settings: Settings) -> list[HubShare]:
+def match_weights(state: State) -> list[tuple[str, str, float]]:
+    """Comparison, level and weight in bits of the model in use."""
+    with state.reading() as connection:
+        return model_in_use(connection).bundle.match_weights()
+
+
+def hub_shares(state: State, settings: Settings) -> list[checks.HubShare]:
     """By kind of identifier, how many values are over its cap."""
-    values: dict[str, int] = {}
-    hubs: dict[str, int] = {}
     with state.reading() as connection:
-        for kind, holders, count in connection.execute(_HOLDERS):
-            rule = settings.identity.identifiers.get(kind)
-            values[kind] = values.get(kind, 0) + int(count)
-            over = rule is not None and int(holders) > rule.cap
-            hubs[kind] = hubs.get(kind, 0) + (int(count) if over else 0)
-    return [HubShare(kind, values[kind], hubs[kind]) for kind in sorted(values)]
+        return checks.hub_shares(connection, settings.identity)
 
 
 def segment_sizes(state: State) -> dict[str, int]:
@@ -234,25 +167,15 @@ def segment_sizes(state: State) -> dict[str, int]:
 
 
 def accuracy(state: State, settings: Settings) -> Accuracy | None:
-    """Pairs of records against the known truth; None where the settings name none, or it is not there."""
-    path = settings.identity.truth
-    if path is None or not path.exists():
+    """Pairs of records against the known truth; None where the settings name none.
+
+    Raises:
+        TruthError: The file is not there, or lacks one of its columns.
+    """
+    if settings.identity.truth is None:
         return None
-    truth = pq.read_table(path, columns=["source", "source_key", "person"]).to_pydict()
-    person_of = dict(
-        zip(zip(truth["source"], truth["source_key"], strict=True), truth["person"], strict=True)
-    )
-    labels: list[int] = []
-    persons: list[object] = []
     with state.reading() as connection:
-        for source, source_key, customer_no in connection.execute(
-            _CUSTOMER_OF, {"generation": live_generation(connection)}
-        ):
-            person = person_of.get((source, source_key))
-            if person is not None:
-                labels.append(int(customer_no))
-                persons.append(person)
-    return Accuracy.of(evaluate(labels, persons))
+        return Accuracy.of(checks.accuracy(connection, live_generation(connection), settings.identity.truth))
 
 
 def account(state: State, source: str, contract: str) -> LedgerCheck:
@@ -277,8 +200,15 @@ def summary(state: State, settings: Settings) -> Summary:
         records=rows_in(state, "member"),
         interactions=rows_in(state, "interaction"),
         customers=cluster_shape(state).customers,
-        accuracy=accuracy(state, settings),
+        accuracy=_accuracy_if_known(state, settings),
     )
+
+
+def _accuracy_if_known(state: State, settings: Settings) -> Accuracy | None:
+    try:
+        return accuracy(state, settings)
+    except checks.TruthError:  # the check on the graph says so; a summary goes on without it
+        return None
 
 
 def best_connected(state: State) -> str | None:

@@ -5,6 +5,7 @@ import dagster as dg
 from customer_profiles.identity import tables
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.columns import table_schema
+from customer_profiles.orchestration.plots import bars
 from customer_profiles.orchestration.report import stage_metadata, table
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.pipeline import overview
@@ -30,6 +31,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
     def identity_model(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
         with pipeline.opened() as house:
             training = house.train()
+            weights = overview.match_weights(house.state)
         return dg.MaterializeResult(
             metadata={
                 "dagster/row_count": dg.MetadataValue.int(training.versions),
@@ -38,6 +40,10 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
                 "what happened": dg.MetadataValue.text(training.outcome),
                 "seconds": dg.MetadataValue.float(round(training.seconds, 2)),
                 "metrics": dg.MetadataValue.json(dict(training.metrics)),
+                "match weights": bars(
+                    "Weight of evidence by comparison and level, in bits",
+                    [(f"{comparison}: {level}", weight) for comparison, level, weight in weights],
+                ),
             }
         )
 
@@ -59,7 +65,11 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             rows = overview.rows_in(house.state, "member")
             shape = overview.cluster_shape(house.state)
         metadata = stage_metadata(result, "member", rows)
-        metadata["customers by records"] = table(("records", "customers"), sorted(shape.sizes.items()))
+        metadata["customers by records"] = bars(
+            "Customers by how many records they have",
+            [(f"{size} records", count) for size, count in sorted(shape.sizes.items())],
+        )
+        metadata["edges refused"] = table(("why", "edges"), sorted(shape.refusals.items()))
         return dg.MaterializeResult(metadata=metadata)
 
     return [identity_model, identity_graph]

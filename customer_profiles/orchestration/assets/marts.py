@@ -5,7 +5,8 @@ import dagster as dg
 from customer_profiles.marts import tables
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.columns import table_schema
-from customer_profiles.orchestration.report import stage_metadata, table
+from customer_profiles.orchestration.plots import bars
+from customer_profiles.orchestration.report import stage_metadata
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings
@@ -65,8 +66,8 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             rows = overview.rows_in(house.state, "segment_membership")
             members = overview.segment_sizes(house.state)
         metadata = stage_metadata(result, "segment_membership", rows)
-        metadata["customers by segment"] = table(
-            ("segment", "customers"), [(name, members.get(name, 0)) for name in sorted(settings.segments)]
+        metadata["customers by segment"] = bars(
+            "Customers by segment", [(name, members.get(name, 0)) for name in sorted(settings.segments)]
         )
         return dg.MaterializeResult(metadata=metadata)
 
