@@ -8,7 +8,7 @@ from html import escape
 
 import dagster as dg
 
-_LABELS, _BARS, _LINE = 260, 420, 22
+_LABELS, _BARS, _LINE = 400, 380, 22
 _GOOD, _BAD = "#4f43dd", "#d24545"
 
 
@@ -36,7 +36,7 @@ def bars(title: str, rows: Sequence[tuple[str, float]], unit: str = "") -> dg.Me
         left, width = min(zero, zero + value * scale), max(abs(value) * scale, 1)
         shown = f"{value:,.0f}" if float(value).is_integer() else f"{value:,.1f}"
         lines += [
-            f'<text x="{_LABELS - 8}" y="{top + 13}" text-anchor="end">{escape(label[:44])}</text>',
+            f'<text x="{_LABELS - 8}" y="{top + 13}" text-anchor="end">{escape(label[:62])}</text>',
             f'<rect x="{left:.1f}" y="{top}" width="{width:.1f}" height="{_LINE - 6}" '
             f'fill="{_BAD if value < 0 else _GOOD}"/>',
             f'<text x="{max(left + width, zero) + 6:.1f}" y="{top + 13}">{shown}{escape(unit)}</text>',
