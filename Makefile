@@ -3,10 +3,14 @@
 .PHONY: help run ui test test-quick lint format schemas migration bench lock clean
 
 PYTHON ?= python3
+comma := ,
 VENV := .venv
 BIN := $(VENV)/bin
 export DAGSTER_HOME := $(CURDIR)/.dagster
 PYTEST_WORKERS ?= 2
+# uv installs in a third of the time; where it cannot (pip set up for a company's own index), pip does it.
+INSTALL = $(BIN)/uv pip install --quiet --compile-bytecode -c requirements.lock $(1) 2>/dev/null \
+	|| $(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock $(1)
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -15,13 +19,14 @@ $(BIN)/customer-profiles: setup.cfg pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "customer-profiles needs Python 3.11 or newer: make run PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Setting up $(VENV) (about a minute, once) …"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv || true
+	@$(call INSTALL,-e .)
 	@touch $@
 
 $(VENV)/.dev: $(BIN)/customer-profiles setup.cfg requirements.lock
 	@echo "Adding what the tests and checks need …"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -c requirements.lock -e '.[postgres,aws,dev]'
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps -r benchmarks/requirements-datasets.txt
+	@$(call INSTALL,-e '.[postgres$(comma)aws$(comma)dev]')
+	@$(call INSTALL,--no-deps -r benchmarks/requirements-datasets.txt)
 	@touch $@
 
 run: $(BIN)/customer-profiles  ## the demo company, from six sources to customer profiles
@@ -58,7 +63,6 @@ bench: $(VENV)/.dev  ## the benchmarks of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks
 
 lock: $(VENV)/.dev  ## pin the whole tree again
-	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url --no-emit-find-links --no-header --no-annotate --all-extras setup.cfg -o requirements.lock
 
 clean:  ## remove the virtual environment, the demo's data, its state and its key
