@@ -8,7 +8,7 @@ onto another person.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, MutableMapping
+from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -45,6 +45,29 @@ def incarnation_of(claim_no: int | Numbers) -> int | Numbers:
     return (claim_no >> _LIVES) + 1
 
 
+def holder_of(
+    claim_no: int,
+    holds: Callable[[int], bool],
+    heirs_of: Callable[[int], Sequence[int]],
+    apart: Callable[[int, int], bool],
+) -> int | None:
+    """The living record that holds a claim, or None when it is gone.
+
+    Args:
+        claim_no: The claim.
+        holds: Whether the record of a claim lives in the life that the claim is of.
+        heirs_of: The estate of a dead claim, in order of seniority.
+        apart: Whether two records are ruled apart.
+    """
+    while not holds(claim_no):
+        record_no = record_of(claim_no)
+        heir = next((heir for heir in heirs_of(claim_no) if not apart(record_no, record_of(heir))), None)
+        if heir is None:
+            return None
+        claim_no = heir
+    return record_of(claim_no)
+
+
 @dataclass
 class Claims:
     """The claims at one moment of the log, as far as they are needed.
@@ -71,15 +94,12 @@ class Claims:
 
     def resolve(self, claim_no: int, rulings: Rulings) -> int | None:
         """The living record that holds a claim, or None when it is gone."""
-        while True:
+
+        def holds(claim_no: int) -> bool:
             record_no = record_of(claim_no)
-            if self.incarnation.get(record_no) == incarnation_of(claim_no) and self.lives(record_no):
-                return record_no
-            heirs = self.estates.get(claim_no, ())
-            heir = next((heir for heir in heirs if not rulings.apart(record_no, record_of(heir))), None)
-            if heir is None:
-                return None
-            claim_no = heir
+            return self.incarnation.get(record_no) == incarnation_of(claim_no) and self.lives(record_no)
+
+        return holder_of(claim_no, holds, lambda dead: self.estates.get(dead, ()), rulings.apart)
 
     def arrive(self, record_no: int, position: int, rulings: Rulings) -> None:
         """A record that was not alive comes, or comes back. To be told before it counts as alive.

@@ -13,22 +13,12 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.tables import record
 from customer_profiles.identity.edges import Hub
+from customer_profiles.identity.features import TEXT_FIELDS
 from customer_profiles.identity.vetoes import FactColumns
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.bulk import arrow_batches
 from customer_profiles.state.schema import from_json
 
-TEXT_FIELDS = (
-    "given_name",
-    "family_name",
-    "full_name",
-    "birth_date",
-    "address_line",
-    "city",
-    "region",
-    "postcode",
-    "country",
-)
 LIST_FIELDS = {"email": "emails", "phone": "phones"}
 """Kinds of identifiers that are fields of their own."""
 IDENTITY_FIELDS = (*TEXT_FIELDS, *LIST_FIELDS.values())

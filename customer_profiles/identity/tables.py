@@ -131,3 +131,24 @@ model = sa.Table(
     column("splink_version", Text, owner=Owner.SYSTEM, data_class=_NONE),
     comment="Versioned bundles of the Splink model; at most one is promoted.",
 )
+
+customer_id = sa.Table(
+    "customer_id",
+    STATE,
+    column(
+        "customer_id",
+        Bytes,
+        primary_key=True,
+        owner=Owner.CUSTOMER,
+        data_class=_PSEUDONYM,
+        comment="The ID as the world knows it.",
+    ),
+    column(
+        "customer_no",
+        Number,
+        owner=Owner.CUSTOMER,
+        data_class=_PSEUDONYM,
+        comment="The claim that it is the ID of.",
+    ),
+    comment="Every ID a customer ever had, so that it is found again; a fact that no rebuild clears.",
+)

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Column, Index, Table
 
 from customer_profiles.contracts.classes import DataClass
-from customer_profiles.state.schema import STATE, Bytes, Json, Micros, Number, Owner, Text, column
+from customer_profiles.state.schema import STATE, Json, Micros, Number, Owner, Text, column
 
 
 def _generation() -> Column[Any]:
@@ -170,14 +170,6 @@ profile = Table(
     ),
     _of_system("gone_at", Micros, "When the customer ceased to be, micros; null while it is.", nullable=True),
     Index("profile_by_change", "generation", "changed_no"),
-)
-
-customer_id = Table(
-    "customer_id",
-    STATE,
-    _of_customer("customer_id", Bytes, DataClass.PSEUDONYM, "The ID as the world knows it.", **_KEY),
-    _of_customer("customer_no", Number, DataClass.PSEUDONYM, "The claim that it is the ID of."),
-    comment="Every ID a customer ever had, so that it is found again; a fact that no rebuild clears.",
 )
 
 segment_membership = Table(

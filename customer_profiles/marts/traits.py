@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from customer_profiles.cleaning.tables import record
+from customer_profiles.identity.customer_ids import name_customers
 from customer_profiles.identity.tables import identity_event, member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs
-from customer_profiles.marts.customer_ids import name_customers
 from customer_profiles.marts.stamps import stamp
 from customer_profiles.marts.stored import trait_row, traits_of
 from customer_profiles.marts.survivorship import RecordView, Trait, fold_traits

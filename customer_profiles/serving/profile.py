@@ -7,12 +7,12 @@ from sqlalchemy import Connection, select
 
 from customer_profiles.consent.decision import Decision, decide
 from customer_profiles.consent.ledger import statements_of
+from customer_profiles.identity.customer_ids import dead_records_of, ids_of
 from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Bucket
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.channels import channel_use
-from customer_profiles.marts.customer_ids import dead_records_of, ids_of
 from customer_profiles.marts.purchases import purchase_history
 from customer_profiles.marts.segments import segment_rules
 from customer_profiles.marts.stored import buckets_of, purchases_of, support_matters_of, traits_of

@@ -1,7 +1,6 @@
 """Customer IDs, there and back: the ID of a customer, and the customer that an ID leads to today.
 
-An ID is a hash, so the way back needs a look-up: every ID is written down when its customer gets a profile.
-Where it
+An ID is a hash, so the way back needs a look-up: every ID is written down when its customer gets a profile. Where it
 leads is decided by its claim: to the record that founded it while that lives, else to its heirs.
 """
 
@@ -11,12 +10,11 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from customer_profiles.cleaning.tables import record
-from customer_profiles.identity.claims import claim_number, incarnation_of, record_of
+from customer_profiles.identity import ids
+from customer_profiles.identity.claims import holder_of, incarnation_of, record_of
 from customer_profiles.identity.decisions import read_decisions, rulings_at
-from customer_profiles.identity.ids import customer_id
 from customer_profiles.identity.rulings import Rulings
-from customer_profiles.identity.tables import claim, estate, member
-from customer_profiles.marts import tables
+from customer_profiles.identity.tables import claim, customer_id, estate, member
 from customer_profiles.state.bulk import rows_by_key, upsert_rows
 
 _END_OF_LOG = 2**63 - 1
@@ -33,7 +31,7 @@ def ids_of(conn: Connection, key: bytes, customer_nos: Iterable[int]) -> dict[in
         )
     }
     return {
-        one: customer_id(key, *names[record_of(one)], incarnation_of(one))
+        one: ids.customer_id(key, *names[record_of(one)], incarnation_of(one))
         for one in wanted
         if record_of(one) in names
     }
@@ -42,12 +40,12 @@ def ids_of(conn: Connection, key: bytes, customer_nos: Iterable[int]) -> dict[in
 def name_customers(conn: Connection, key: bytes, customer_nos: Iterable[int]) -> None:
     """Write down the IDs of customers, so that they can be looked up from now on."""
     rows = [(one.bytes, customer_no) for customer_no, one in ids_of(conn, key, customer_nos).items()]
-    upsert_rows(conn, tables.customer_id, ("customer_id", "customer_no"), rows, key="customer_id")
+    upsert_rows(conn, customer_id, ("customer_id", "customer_no"), rows, key="customer_id")
 
 
 def customer_of_id(conn: Connection, generation: int, wanted: UUID) -> int | None:
     """The customer that an ID leads to today, or None when it was never given or its customer is gone."""
-    found = rows_by_key(conn, tables.customer_id, "customer_id", [wanted.bytes], ("customer_no",))
+    found = rows_by_key(conn, customer_id, "customer_id", [wanted.bytes], ("customer_no",))
     if not found:
         return None
     return _Heirs(conn, generation).customer_of(found[0][0])
@@ -89,21 +87,17 @@ class _Heirs:
 
     def record_of(self, claim_no: int) -> int | None:
         """The living record that holds a claim, or None when it is gone."""
-        while True:
-            record_no = record_of(claim_no)
-            if self._current(record_no) == claim_no and self._member(record_no) is not None:
-                return record_no
-            heirs = rows_by_key(self._conn, estate, "claim_no", [claim_no], ("rank", "heir_claim_no"))
-            following = next(
-                (heir for _, heir in sorted(heirs) if not self._apart(record_no, record_of(heir))), None
-            )
-            if following is None:
-                return None
-            claim_no = following
+        return holder_of(claim_no, self._holds, self._heirs_of, self._apart)
 
-    def _current(self, record_no: int) -> int:
-        rows = rows_by_key(self._conn, claim, "record_no", [record_no], ("incarnation",))
-        return claim_number(record_no, max((incarnation for (incarnation,) in rows), default=1))
+    def _holds(self, claim_no: int) -> bool:
+        record_no = record_of(claim_no)
+        lives = rows_by_key(self._conn, claim, "record_no", [record_no], ("incarnation",))
+        latest = max((incarnation for (incarnation,) in lives), default=1)
+        return incarnation_of(claim_no) == latest and self._member(record_no) is not None
+
+    def _heirs_of(self, claim_no: int) -> list[int]:
+        rows = rows_by_key(self._conn, estate, "claim_no", [claim_no], ("rank", "heir_claim_no"))
+        return [heir for _, heir in sorted(rows)]
 
     def _member(self, record_no: int) -> int | None:
         key = [(self._generation, record_no)]
