@@ -87,13 +87,23 @@ def test_a_row_of_csv_may_go_over_several_lines_and_its_position_is_its_first(tm
     assert payloads(batches)[0]["name"].replace("\r", "") == 'Ann\nof "York"'
 
 
-def test_a_stray_quote_costs_its_own_row_and_none_that_follows(tmp_path: Path) -> None:
-    put(tmp_path, "a.csv", b'id,name\n1,"Ann\n2,Bo\n3,Cy\n')
+@pytest.mark.parametrize(
+    ("content", "good", "bad"),
+    [
+        (b'1,"Ann\n2,Bo\n3,Cy\n', ["2", "3"], ["a.csv:2"]),
+        (b'1,"Ann\n2,Bo\n3,"Cy\n4,Di\n', ["2", "4"], ["a.csv:2", "a.csv:4"]),
+    ],
+    ids=["alone", "with another"],
+)
+def test_a_stray_quote_costs_its_own_row_and_none_that_follows(
+    tmp_path: Path, content: bytes, good: list[str], bad: list[str]
+) -> None:
+    put(tmp_path, "a.csv", b"id,name\n" + content)
 
     batches, _ = read_all(files_reader(tmp_path, "a.csv"))
 
-    assert [row["id"] for row in payloads(batches) if row] == ["2", "3"]
-    assert refused(tmp_path, "a.csv") == {"a.csv:2": "unreadable_row"}
+    assert [row["id"] for row in payloads(batches) if row] == good
+    assert refused(tmp_path, "a.csv") == dict.fromkeys(bad, "unreadable_row")
 
 
 def test_rows_that_cannot_be_read_are_refused_each_with_its_reason_and_place(tmp_path: Path) -> None:

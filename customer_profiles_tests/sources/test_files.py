@@ -111,13 +111,14 @@ def test_a_file_with_other_content_is_read_again_from_its_start_and_that_is_told
     assert places(read_all(files_reader(folder, "*.jsonl"), left)[0]) == []
 
 
-def test_a_change_far_behind_the_end_of_a_large_file_is_seen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("place", [0, 100_000, 1_500_000, 3_000_000])
+def test_a_change_anywhere_in_a_large_file_is_seen(tmp_path: Path, place: int) -> None:
     path = tmp_path / "web/a.jsonl"
     write_lines(path, [somebody(number, "x" * 1_000) for number in range(3_000)])
     _, left = read_all(files_reader(tmp_path, "*.jsonl"), limit=700)
     with path.open("r+b") as file:
-        file.seek(1_500_000)
-        file.write(b"y")
+        file.seek(place)
+        file.write(b" ")
 
     batches, _ = read_all(files_reader(tmp_path, "*.jsonl"), left, limit=5_000)
 
