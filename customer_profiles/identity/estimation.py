@@ -79,8 +79,8 @@ def among_strangers(
 ) -> Shares:
     """Estimate u from random pairs; random pairs are hardly ever matches."""
     _load_random_pairs(connection, contents, seed, pairs)
-    load_levels(connection, scoring)
-    patterns, counts = level_patterns(connection, scoring)
+    # Nobody looks at these pairs again: their levels are counted without writing them down.
+    patterns, counts = _counted(connection, scoring, scoring.patterns)
     shares, seen = [], []
     for column, comparison in enumerate(comparisons):
         level = patterns[:, column]
@@ -166,10 +166,18 @@ def level_patterns(
 ) -> tuple[Patterns, Floats]:
     """The distinct patterns of levels among the pairs just compared, and how many pairs show each."""
     columns = ", ".join(scoring.gammas)
-    rows = connection.execute(
+    return _counted(
+        connection,
+        scoring,
         f"select {columns}, count(*) as pairs from __splink__df_comparison_vectors "
-        f"where content_no_l <> content_no_r group by {columns} order by {columns}"
-    ).fetchnumpy()
+        f"where content_no_l <> content_no_r group by {columns} order by {columns}",
+    )
+
+
+def _counted(
+    connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring, query: str
+) -> tuple[Patterns, Floats]:
+    rows = connection.execute(query).fetchnumpy()
     patterns = np.column_stack([np.asarray(rows[name], dtype=np.int64) for name in scoring.gammas])
     return patterns, np.asarray(rows["pairs"], dtype=np.float64)
 

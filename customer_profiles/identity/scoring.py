@@ -35,12 +35,14 @@ class CompiledScoring:
         levels: the level that each comparison reaches.
         steps: from levels to the weight: (name of the table, query), in order.
         gammas: the columns of levels, in the order of the model's comparisons.
+        patterns: how many of the pairs in `candidate` show each pattern of levels, none of them written down.
     """
 
     side: str
     levels: str
     steps: tuple[tuple[str, str], ...]
     gammas: tuple[str, ...]
+    patterns: str
 
 
 def _on_sides(expression: str) -> str:
@@ -79,11 +81,21 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
         f"{NAME_CONFLICT} * other_first_name::integer + {DATE_CONFLICT} * other_birth_date::integer as fact_r",
     )
     steps = predict_from_comparison_vectors_sqls_using_settings(settings)
+    gammas = tuple(c._gamma_column_name for c in settings.comparisons)
     return CompiledScoring(
         side=side,
         levels=f"select {levels} from side",
         steps=tuple((step["output_table_name"], step["sql"]) for step in steps),
-        gammas=tuple(c._gamma_column_name for c in settings.comparisons),
+        gammas=gammas,
+        patterns=_patterns(side, f"select {levels} from side", gammas),
+    )
+
+
+def _patterns(side: str, levels: str, gammas: tuple[str, ...]) -> str:
+    columns = ", ".join(gammas)
+    return (
+        f"with side as materialized ({side}), compared as ({levels}) "
+        f"select {columns}, count(*) as pairs from compared group by {columns} order by {columns}"
     )
 
 

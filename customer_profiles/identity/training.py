@@ -35,7 +35,7 @@ from customer_profiles.identity.identifiers import evidence_column, evidence_kin
 from customer_profiles.identity.linkage import Linkage, units
 from customer_profiles.identity.preparation import compared_lists, distinct_values, prepare, prepare_keys
 from customer_profiles.identity.rulings import Rulings
-from customer_profiles.identity.scoring import CompiledScoring, compile_scoring, load_levels, load_weights
+from customer_profiles.identity.scoring import CompiledScoring, compile_scoring, load_weights
 from customer_profiles.identity.vetoes import FactColumns
 from customer_profiles.identity.workbench import workbench
 from customer_profiles.settings.identity import IdentitySettings
@@ -190,7 +190,7 @@ def _load_groups(
     """Write the table `person_group` (content_no, group_no): contents that are surely one person, two or
     more each.
     """
-    load_levels(connection, scoring)
+    # The levels of the candidates are there: estimating looked at them last, and no share changes a level.
     load_weights(connection, scoring)
     rows = connection.execute(
         "select left_no, right_no, weight from scored where left_no <> right_no and weight >= 0"
