@@ -6,17 +6,14 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from customer_profiles.cli.output import JsonOption, err, out, show_json, show_table
-from customer_profiles.identity import evaluation
-from customer_profiles.identity.labelled_file import read_labelled_file
-from customer_profiles.identity.linking import link
-from customer_profiles.identity.training import train
-from customer_profiles.pipeline.overview import Accuracy
-from customer_profiles.settings import IdentitySettings
+
+if TYPE_CHECKING:
+    from customer_profiles.pipeline.overview import Accuracy
 
 
 @dataclass(frozen=True)
@@ -54,6 +51,13 @@ def evaluate(
 
     Example: customer-profiles evaluate people.csv --truth person_id --column birth_date=dob
     """
+    from customer_profiles.identity import evaluation
+    from customer_profiles.identity.labelled_file import read_labelled_file
+    from customer_profiles.identity.linking import link
+    from customer_profiles.identity.training import train
+    from customer_profiles.pipeline.overview import Accuracy
+    from customer_profiles.settings import IdentitySettings
+
     labelled = read_labelled_file(file, truth, _mapping(column or []), ignore or [])
     settings = IdentitySettings()
     started = time.monotonic()

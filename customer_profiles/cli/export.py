@@ -7,10 +7,8 @@ from typing import Annotated
 
 import typer
 
-from customer_profiles.cli.output import JsonOption, out, show_json
-from customer_profiles.pipeline.build import open_state
-from customer_profiles.settings import load_settings
-from customer_profiles.state.query import export_table
+from customer_profiles.cli.opened import open_to_read
+from customer_profiles.cli.output import JsonOption, say, show_json
 
 
 def export(
@@ -18,10 +16,17 @@ def export(
     to: Annotated[Path, typer.Option("--to", help="The Parquet file to write. It is not encrypted.")],
     json: JsonOption = False,
 ) -> None:
-    """Write one table to a Parquet file. The file is plain: keep it where personal data may be."""
-    with open_state(load_settings()) as state:
-        rows = export_table(state, table, to)
+    """Write one table to a Parquet file. The file is plain: keep it where personal data may be.
+
+    Example: customer-profiles export trait --to trait.parquet
+
+    The tables there are: customer-profiles query --tables
+    """
+    from customer_profiles.state.query import export_table
+
+    with open_to_read() as opened:
+        rows = export_table(opened.state, table, to)
     if json:
         show_json({"table": table, "file": str(to), "rows": rows})
         return
-    out.print(f"{rows:,} rows of {table} are in {to}. The file is not encrypted: keep it safe.")
+    say(f"{rows:,} rows of {table} are in {to}. The file is not encrypted: keep it safe.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import traceback
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
@@ -11,20 +12,26 @@ from typing import Annotated
 import typer
 
 from customer_profiles.cli import demo, evaluate, export, profile, quarantine, query, rebuild, run, state, ui
-from customer_profiles.cli.output import err, out
+from customer_profiles.cli.output import err, out, show_error
 from customer_profiles.errors import CustomerProfilesError
+
+BUG = 70
+"""The exit code of a fault of the program itself (EX_SOFTWARE of sysexits.h), which is neither a finding nor wrong use."""
 
 app = typer.Typer(
     name="customer-profiles",
     help=(
         "Live, consented, explainable customer profiles for AI chatbots.\n\n"
         "Start with [bold]customer-profiles demo generate[/bold], then [bold]customer-profiles run[/bold]. "
-        "Your own data: edit customer_profiles.yaml."
+        "Your own data: edit customer_profiles.yaml.\n\n"
+        "Exit codes: 0 all is well, 1 there is a finding, 2 wrong use or wrong settings."
     ),
     rich_markup_mode="rich",
     no_args_is_help=True,
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,  # they show locals and messages, which may hold personal data: see `main`
+    pretty_exceptions_show_locals=False,
 )
 app.command("run")(run.run)
 app.command("rebuild")(rebuild.rebuild)
@@ -67,14 +74,19 @@ def _common(
 def main() -> None:
     """Run the command line.
 
-    Exit codes: 0 all is well, 1 there is a finding (a check failed, nothing found), 2 wrong use or wrong settings.
+    Exit codes: 0 all is well, 1 there is a finding (a check failed, nothing found), 2 wrong use or wrong settings,
+    and 70 for a fault of the program itself.
     """
     try:
         app()
     except CustomerProfilesError as error:
-        err.print(f"[bold red]error:[/bold red] {_escape(str(error))}")
+        show_error(str(error))
         sys.exit(error.exit_code)
-
-
-def _escape(message: str) -> str:
-    return message.replace("[", "\\[")
+    except Exception as error:
+        # The message of a foreign error may hold a value of a person, so only the places are told.
+        err.print("".join(traceback.format_tb(error.__traceback__)), markup=False, soft_wrap=True, end="")
+        show_error(
+            f"{type(error).__name__}, a fault of this program. Its message is left out, for it may hold personal "
+            "data. Please report it with the lines above."
+        )
+        sys.exit(BUG)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from enum import Enum
@@ -12,32 +13,58 @@ import orjson
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON instead of tables, for programs.")]
 
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 
 def show_json(value: object) -> None:
     """Print one JSON document on standard output."""
-    out.file.write(orjson.dumps(value, default=_plain, option=orjson.OPT_INDENT_2).decode() + "\n")
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    out.file.write(orjson.dumps(value, default=_plain, option=options).decode() + "\n")
 
 
 def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Print one table; numbers stand on the right."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=title or None, title_justify="left", header_style="bold")
     kept = [list(row) for row in rows]
     for position, column in enumerate(columns):
         numeric = bool(kept) and all(isinstance(row[position], int | float) for row in kept)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in kept:
-        table.add_row(*[text(cell) for cell in row])
+        table.add_row(*[cell(value) for value in row])
     out.print(table)
 
 
+def show_error(message: str) -> None:
+    """Print one error on standard error, in its own words."""
+    err.print(Text.assemble(("error: ", "bold red"), message), soft_wrap=True)
+
+
+def say(*parts: str | tuple[str, str]) -> None:
+    """Print a line that must not be broken where the window ends, such as a command to copy.
+
+    Args:
+        parts: Texts, or texts with their style; none of them is read as markup.
+    """
+    out.print(Text.assemble(*parts), soft_wrap=True)
+
+
+def cell(value: object) -> Text:
+    """A value for a table: what looks like markup in it stays as it is."""
+    return Text(text(value))
+
+
 def text(value: object) -> str:
-    """One cell: thousands separated, fractions to four places, nothing for none."""
+    """A value in words: thousands separated, fractions to four places, nothing for none.
+
+    Control characters are taken out, for a source's data must not steer the terminal.
+    """
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -48,7 +75,9 @@ def text(value: object) -> str:
         return f"{value:,.4f}"
     if isinstance(value, list | tuple):
         return ", ".join(text(item) for item in value)
-    return str(value)
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", str(value))
 
 
 def moment(micros: int | None) -> str:
@@ -67,6 +96,6 @@ def _plain(value: Any) -> Any:
         return dict(value)
     if isinstance(value, set | frozenset | tuple):
         return list(value)
-    if isinstance(value, bytes):
-        return value.hex()
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
     return str(value)

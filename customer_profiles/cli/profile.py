@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
 from customer_profiles.cli.output import JsonOption, moment, out, show_json, text
-from customer_profiles.contracts.currencies import MINOR_UNIT_DECIMALS
-from customer_profiles.encryption.keys import KeyProvider, open_keys
-from customer_profiles.identity.ids import CUSTOMER_ID_KEY
-from customer_profiles.marts.windows import WindowTotals
-from customer_profiles.serving.profile import read_profile
-from customer_profiles.serving.served import ServedProfile
-from customer_profiles.settings import Settings, load_settings
-from customer_profiles.state.engine import State
+
+if TYPE_CHECKING:
+    from customer_profiles.encryption.keys import KeyProvider
+    from customer_profiles.marts.windows import WindowTotals
+    from customer_profiles.serving.served import ServedProfile
+    from customer_profiles.settings import Settings
+    from customer_profiles.state.engine import State
 
 app = typer.Typer(help="Profiles, as they are served: field by field, for a purpose.", no_args_is_help=True)
 
@@ -48,6 +47,10 @@ def show(
 
     Examples: customer-profiles profile show ann@example.org --purpose support
     """
+    from customer_profiles.encryption.keys import open_keys
+    from customer_profiles.settings import load_settings
+    from customer_profiles.state.engine import State
+
     settings = load_settings()
     keys = open_keys(settings.state.key, settings.folder)
     with State.open(settings.state.url, keys.key, read_only=True) as state:
@@ -62,6 +65,9 @@ def read_one(
     state: State, settings: Settings, keys: KeyProvider, identifier: str, purpose: str | None = None
 ) -> ServedProfile:
     """The profile of one customer as it is now, for the default purpose when none is named."""
+    from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+    from customer_profiles.serving.profile import read_profile
+
     wanted = purpose or settings.serving.default_purpose
     return read_profile(
         state, settings, identifier, wanted, time.time_ns() // 1000, keys.key(CUSTOMER_ID_KEY)
@@ -112,6 +118,8 @@ def _behaviour(profile: ServedProfile) -> list[str]:
 
 
 def _money(value: int, currency: str) -> str:
+    from customer_profiles.contracts.currencies import MINOR_UNIT_DECIMALS
+
     decimals = MINOR_UNIT_DECIMALS.get(currency, 2)
     return f"{value / 10**decimals:,.{decimals}f} {currency}"
 

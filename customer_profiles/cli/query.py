@@ -6,27 +6,50 @@ from typing import Annotated
 
 import typer
 
+from customer_profiles.cli.opened import open_to_read
 from customer_profiles.cli.output import JsonOption, err, out, show_json, show_table
-from customer_profiles.pipeline.build import open_state
-from customer_profiles.settings import load_settings
-from customer_profiles.state.query import run_query
 
 
 def query(
-    sql: Annotated[str, typer.Argument(help='One SELECT, for example "SELECT count(*) FROM record".')],
+    sql: Annotated[
+        str | None, typer.Argument(help='One SELECT, for example "SELECT count(*) FROM record".')
+    ] = None,
+    tables: Annotated[bool, typer.Option("--tables", help="List the tables with their columns.")] = False,
     limit: Annotated[int, typer.Option(min=1, help="Show at most this many rows.")] = 100,
     json: JsonOption = False,
 ) -> None:
     """Ask the state a question in SQL. It can only read: nothing that this command runs can change a row.
 
-    The tables are those of docs/architecture.md; `SELECT * FROM table_list` shows them with their columns.
+    Examples: customer-profiles query --tables
+
+    customer-profiles query "SELECT source, count(*) AS records FROM record GROUP BY source"
+
+    A whole table as a file: customer-profiles export TABLE --to FILE.parquet
     """
-    with open_state(load_settings()) as state:
-        answer = run_query(state, sql, limit)
+    from customer_profiles.state.query import columns_by_table, run_query
+
+    if (sql is None) == (not tables):
+        raise typer.BadParameter("give one SELECT, or --tables to see what there is", param_hint="SQL")
+    with open_to_read() as opened:
+        if sql is None:
+            listed = columns_by_table(opened.state)
+        else:
+            answer = run_query(opened.state, sql, limit)
+    if sql is None:
+        if json:
+            show_json(listed)
+        else:
+            show_table("", ("table", "columns"), listed.items())
+        return
+    if answer.more:
+        err.print(f"Only the first {limit:,} rows are shown; ask for more with --limit.", style="dim")
     if json:
         show_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
         return
-    show_table("", answer.columns, answer.rows)
-    if answer.more:
-        err.print(f"Only the first {limit:,} rows are shown; ask for more with --limit.", style="dim")
-    out.print(f"{len(answer.rows):,} rows", style="dim")
+    # Numbers stay as they are: most are keys or moments, to be used in the next question.
+    show_table(
+        "",
+        answer.columns,
+        [[str(value) if isinstance(value, int) else value for value in row] for row in answer.rows],
+    )
+    out.print(f"{len(answer.rows):,} row{'s' * (len(answer.rows) != 1)}", style="dim")

@@ -12,14 +12,13 @@ from rich.table import Table
 
 from customer_profiles.cli.output import JsonOption, err, out, show_json, text
 from customer_profiles.cli.profile import read_one, show_profile
-from customer_profiles.monitoring.ledger import StageResult, total_of
-from customer_profiles.pipeline.build import open_pipeline
-from customer_profiles.pipeline.overview import Summary, best_connected, summary
-from customer_profiles.serving.served import ServedProfile
-from customer_profiles.settings import Settings, load_settings
 
 if TYPE_CHECKING:
+    from customer_profiles.monitoring.ledger import StageResult
     from customer_profiles.orchestration.run import RunOutcome
+    from customer_profiles.pipeline.overview import Summary
+    from customer_profiles.serving.served import ServedProfile
+    from customer_profiles.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -46,12 +45,17 @@ def run(
     `customer-profiles ui`. The first run audits the sources and trains the identity model too. Stopped at any moment
     and started again, it goes on where it was; run twice, it changes nothing.
     """
-    from customer_profiles.orchestration.run import run_job  # Dagster takes seconds to import
+    from customer_profiles.orchestration.run import run_job
+    from customer_profiles.pipeline.build import open_pipeline
+    from customer_profiles.pipeline.overview import best_connected, summary
+    from customer_profiles.settings import load_settings
 
     settings = load_settings()
     started = time.monotonic()
     board = _Board()
-    with Live(board.table(), console=err, refresh_per_second=8, transient=json) as live:
+    with Live(
+        board.table(), console=err, refresh_per_second=8, transient=json or not err.is_terminal
+    ) as live:
 
         def report(result: StageResult) -> None:
             board.add(result)
@@ -82,16 +86,25 @@ class _Board:
         self._lines: dict[tuple[str, str], StageResult] = {}
 
     def add(self, result: StageResult) -> None:
+        from customer_profiles.monitoring.ledger import total_of
+
         key = (result.stage, result.source)
         held = self._lines.get(key)
-        self._lines[key] = total_of([held, result] if held else [result]) or result
+        total = self._lines[key] = total_of([held, result] if held else [result]) or result
+        if not result.more and not err.is_terminal:
+            # In a log nothing can be drawn over: a line for each stage that ends.
+            err.print(
+                f"{total.stage} {total.source}".rstrip()
+                + f": {total.received:,} received, {total.applied:,} applied, "
+                f"{total.quarantined:,} quarantined, {total.seconds:.1f} s"
+            )
 
     def table(self) -> Table:
         table = Table(box=None, header_style="dim", pad_edge=False)
         for column in ("stage", "source"):
-            table.add_column(column)
-        for column in ("received", "applied", "unchanged", "duplicate", "quarantined", "seconds"):
-            table.add_column(column, justify="right")
+            table.add_column(column, no_wrap=True)
+        for column in ("received", "applied", "unchanged", "duplicate", "broken", "s"):
+            table.add_column(column, justify="right", no_wrap=True)
         for (stage, source), line in self._lines.items():
             counts = (line.received, line.applied, line.unchanged, line.duplicate, line.quarantined)
             table.add_row(

@@ -7,11 +7,6 @@ from typing import Annotated
 import typer
 
 from customer_profiles.cli.output import JsonOption, out, show_json, show_table
-from customer_profiles.encryption.keys import open_keys
-from customer_profiles.settings import load_settings
-from customer_profiles.state.engine import State
-from customer_profiles.state.migrate import check as check_state
-from customer_profiles.state.migrate import migrate as migrate_state
 
 app = typer.Typer(
     help="Where everything is kept: three SQLCipher files, or a Postgres database.", no_args_is_help=True
@@ -24,10 +19,15 @@ def check(
     json: JsonOption = False,
 ) -> None:
     """Say whether each store can be reached, is encrypted, and has the tables that this version needs."""
+    from customer_profiles.encryption.keys import open_keys
+    from customer_profiles.settings import load_settings
+    from customer_profiles.state import migrate as migration
+    from customer_profiles.state.engine import State
+
     settings = load_settings()
     keys = open_keys(settings.state.key, settings.folder)
     with State.open(settings.state.url, keys.key, read_only=True) as state:
-        report = check_state(state, deep=deep)
+        report = migration.check(state, deep=deep)
     if json:
         show_json(report)
     else:
@@ -54,11 +54,16 @@ def check(
 @app.command()
 def migrate(json: JsonOption = False) -> None:
     """Make the tables, or bring them up to date. Safe to run at any time: nothing to do changes nothing."""
+    from customer_profiles.encryption.keys import open_keys
+    from customer_profiles.settings import load_settings
+    from customer_profiles.state import migrate as migration
+    from customer_profiles.state.engine import State
+
     settings = load_settings()
     keys = open_keys(settings.state.key, settings.folder)
     with State.open(settings.state.url, keys.key) as state:
-        migrate_state(state)
-        report = check_state(state)
+        migration.migrate(state)
+        report = migration.check(state)
     if json:
         show_json(report)
         return

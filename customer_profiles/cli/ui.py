@@ -9,12 +9,16 @@ from typing import Annotated
 import typer
 
 from customer_profiles.cli.output import out
-from customer_profiles.orchestration.instance import prepare_home
-from customer_profiles.settings import load_settings
 
 
 def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="The port on loopback.")] = 3000) -> None:
-    """Open Dagster's web UI with its daemon. It listens on loopback only: Dagster has no log-in of its own."""
+    """Open Dagster's web UI with its daemon. It listens on loopback only: Dagster has no log-in of its own.
+
+    Example: customer-profiles ui --port 3001
+    """
+    from customer_profiles.orchestration.instance import prepare_home
+    from customer_profiles.settings import load_settings
+
     settings = load_settings()
     home = prepare_home(settings.folder)
     out.print(f"Dagster is starting on [bold]http://127.0.0.1:{port}[/bold] (stop it with Ctrl-C).")

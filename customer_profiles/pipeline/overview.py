@@ -98,7 +98,7 @@ _INGESTED = sa.text(
     SELECT coalesce(sum(received), 0), coalesce(sum(applied), 0), coalesce(sum(unchanged), 0),
         coalesce(sum(duplicate), 0), coalesce(sum(quarantined), 0)
     FROM ledger
-    WHERE source <> ''
+    WHERE stage LIKE 'ingest_%'
     """
 )
 

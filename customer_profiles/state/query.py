@@ -66,12 +66,21 @@ def run_query(state: State, sql: str, limit: int) -> Answer:
 
 def tables(state: State) -> list[str]:
     """Names of all tables of the three stores."""
+    return sorted(columns_by_table(state))
+
+
+def columns_by_table(state: State) -> dict[str, list[str]]:
+    """The columns of each table of the three stores."""
     with state.everything() as connection:
         inspector = sa.inspect(connection)
         schemas = [
             name for name in inspector.get_schema_names() if name in ("inbox", "state", "trust", "main")
         ]
-        return sorted({table for schema in schemas for table in inspector.get_table_names(schema)})
+        return {
+            table: [column["name"] for column in inspector.get_columns(table, schema)]
+            for schema in schemas
+            for table in sorted(inspector.get_table_names(schema))
+        }
 
 
 def export_table(state: State, table: str, to: Path) -> int:
