@@ -41,7 +41,10 @@ class RecordApplier:
         self._keys = {name: reader(feed.fields["source_key"]) for name, feed in self._feeds.items()}
 
     def prepare(self, arrivals: Sequence[Arrival], received_at: int) -> None:
-        """Append what the records say about consent; a record that does is given its number first, for good."""
+        """Append what the records say about consent; they are given their numbers first, for good.
+
+        All of the batch are, the silent ones too: numbers follow arrival, wherever batches are cut.
+        """
         speaking = [arrival for arrival in arrivals if arrival.row.values["consent"]]
         if speaking:
             speakers = [
@@ -51,11 +54,12 @@ class RecordApplier:
                 self._state,
                 self._source,
                 self._names,
-                (speaker.values["source_key"] for speaker in speakers),
+                (arrival.row.values["source_key"] for arrival in arrivals),
                 received_at,
             )
+            heard = {one.values["source_key"]: numbers[one.values["source_key"]] for one in speakers}
             append_statements(
-                self._state, statements_of_records(self._state, self._source, speakers, numbers, received_at)
+                self._state, statements_of_records(self._state, self._source, speakers, heard, received_at)
             )
 
     def apply(self, connection: sa.Connection, arrivals: Sequence[Arrival], received_at: int) -> Applied:
