@@ -37,10 +37,14 @@ _CUSTOMERS = text(
 
 _ACTIVE = text(
     """
-    SELECT member.customer_no, record_activity.changed_no
+    SELECT customer.customer_no, record_activity.changed_no
     FROM record_activity
     LEFT JOIN member
         ON member.generation = record_activity.generation AND member.record_no = record_activity.record_no
+    LEFT JOIN customer
+        ON customer.generation = member.generation
+        AND customer.customer_no = member.customer_no
+        AND customer.changed_no <= :folded
     WHERE record_activity.generation = :generation AND record_activity.changed_no > :position
     ORDER BY record_activity.changed_no
     LIMIT :limit
@@ -49,10 +53,14 @@ _ACTIVE = text(
 
 _DUE = text(
     """
-    SELECT customer_no, due_at
+    SELECT segment_due.customer_no, segment_due.due_at
     FROM segment_due
-    WHERE generation = :generation AND due_at <= :now
-    ORDER BY due_at, customer_no
+    JOIN customer
+        ON customer.generation = segment_due.generation
+        AND customer.customer_no = segment_due.customer_no
+        AND customer.changed_no <= :folded
+    WHERE segment_due.generation = :generation AND segment_due.due_at <= :now
+    ORDER BY segment_due.due_at, segment_due.customer_no
     LIMIT :limit
     """
 )
@@ -61,7 +69,7 @@ _SWEEP = text(
     """
     SELECT customer_no
     FROM customer
-    WHERE generation = :generation AND customer_no > :position
+    WHERE generation = :generation AND customer_no > :position AND changed_no <= :folded
     ORDER BY customer_no
     LIMIT :limit
     """
@@ -166,12 +174,14 @@ class RefreshSegmentsStage:
     def _touched(
         self, conn: Connection, generation: int, position: _Position, now: int, limit: int
     ) -> tuple[set[int], _Position, bool]:
-        """The customers to look at, where that leaves the stage, and whether there may be more."""
+        """The customers to look at, where that leaves the stage, and whether there may be more.
+
+        A customer whose traits are not folded yet is left alone, whatever else happened: it changed, and comes when
+        they are.
+        """
         folded = read_cursor(conn, RefreshTraitsStage.name, str(generation)).position or {"changed_no": 0}
-        given: dict[str, Any] = {"generation": generation, "limit": limit}
-        changed = conn.execute(
-            _CUSTOMERS, {**given, "position": position.customer, "folded": folded["changed_no"]}
-        ).all()
+        given: dict[str, Any] = {"generation": generation, "limit": limit, "folded": folded["changed_no"]}
+        changed = conn.execute(_CUSTOMERS, {**given, "position": position.customer}).all()
         active = conn.execute(_ACTIVE, {**given, "position": position.activity}).all()
         due = conn.execute(_DUE, {**given, "now": now}).all()
         touched = {row.customer_no for row in (*changed, *active, *due) if row.customer_no is not None}

@@ -99,7 +99,7 @@ def fold_traits(
     Returns:
         The traits that have a value, by name.
     """
-    ranked = sorted(records, key=lambda one: (-trust.get(one.source, 0), -one.observed_at, one.record_no))
+    ranked = sorted(records, key=lambda one: (-trust.get(one.source, 0), -one.observed_at, -one.record_no))
     by_name = {spec.name: spec for spec in specs}
     survivors: dict[str, Observed] = {}
     for group in TOGETHER:

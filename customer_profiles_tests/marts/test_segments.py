@@ -45,7 +45,7 @@ def all_of(state, generation=1):
 
 @pytest.fixture
 def two_customers(state):
-    records(state, [{"record_no": 1, "country": "GB"}, {"record_no": 2, "country": "FR"}])
+    records(state, [{"record_no": 1, "country": "GB", "updated_at": 2}, {"record_no": 2, "country": "FR"}])
     customers(state, {1: [1], 2: [2]})
     return state
 
@@ -98,6 +98,18 @@ def test_a_merge_counts_the_interactions_of_both_and_a_split_of_each(two_custome
     customers(state, {1: [1], 2: [2]})
     refresh(state, NOW + 2)
     assert inside(state) == {("british", 1)}
+
+
+def test_a_customer_waits_for_its_traits_whatever_else_makes_it_due(two_customers):
+    state = two_customers
+    interactions(state, [page(NOW, 1)])
+    drain(AccumulateStage(state))
+    drain(RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW))
+    assert all_of(state) == []
+    refresh(state, NOW + 1)
+    assert inside(state) == {("british", 1), ("unseen", 2)}
+    refresh(state, NOW + HOUR)
+    assert {since for _, _, since, _ in all_of(state)} == {NOW + 1}
 
 
 def test_a_customer_that_is_gone_is_in_no_segment_even_one_for_those_who_did_nothing(two_customers):

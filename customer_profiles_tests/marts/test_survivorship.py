@@ -38,6 +38,11 @@ def test_within_a_source_the_newest_value_wins():
     assert traits["country"].value == "GB"
 
 
+def test_of_records_of_one_moment_the_last_to_arrive_wins_as_if_each_had_come_in_a_batch_of_its_own():
+    traits = folded(record(1, "crm", 3, country="FR"), record(2, "crm", 3, country="GB"))
+    assert traits["country"].value == "GB"
+
+
 def test_an_empty_value_never_beats_a_value():
     traits = folded(
         record(1, "crm", 3, country="", extra={}), record(2, "web", 4, country="GB", extra={"tier": 0})
