@@ -113,10 +113,8 @@ class Pipeline:
             self.drain(stage)
 
     def rebuild(self) -> Rebuilt:
-        """Build a new generation beside the live one, compare, switch."""
-        return rebuild(
-            self.state, lambda generation: [self.drain(stage) for stage in self.derived(generation)]
-        )
+        """Build a new generation beside the live one, compare, switch, clear the old one away."""
+        return rebuild(self.state, self.derived, self.drain)
 
 
 def contracts_of(settings: Settings, source: str) -> tuple[str, ...]:

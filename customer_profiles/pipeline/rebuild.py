@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
 from customer_profiles.marts.promotion import carry_over
+from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.engine import State
-from customer_profiles.state.generations import begin_generation, live_generation, promote_generation
+from customer_profiles.state.errors import StateError
+from customer_profiles.state.generations import (
+    begin_generation,
+    check_building,
+    clear_generations,
+    live_generation,
+    promote_generation,
+)
 
 
 @dataclass(frozen=True)
@@ -46,12 +54,15 @@ _MOVED = sa.text(
 )
 
 
-def rebuild(state: State, fill: Callable[[int], object]) -> Rebuilt:
-    """Build a generation, compare it with the live one, and switch.
+def rebuild(
+    state: State, stages_of: Callable[[int], Sequence[Stage]], drain: Callable[[Stage], object]
+) -> Rebuilt:
+    """Build a generation, compare it with the live one, switch, and clear away what is no longer served.
 
     Args:
         state: The open state.
-        fill: Runs every stage after ingest for the given generation until nothing is left.
+        stages_of: Gives every stage after ingest, in order, bound to a generation.
+        drain: Advances a stage until nothing is left.
 
     Raises:
         StateError: Another rebuild began meanwhile; this one is given up and the live generation stays.
@@ -59,8 +70,28 @@ def rebuild(state: State, fill: Callable[[int], object]) -> Rebuilt:
     started = time.monotonic()
     with state.writing() as connection:
         number = begin_generation(connection)
-    fill(number)
+    stages = stages_of(number)
+    names = [stage.name for stage in stages]
+    clear_generations(state, names)  # what a rebuild that was killed left
+    try:
+        for stage in stages:
+            with state.reading() as connection:
+                check_building(connection, number)
+            drain(stage)
+        rebuilt = _promote(state, number, started)
+    except StateError:
+        clear_generations(
+            state, names
+        )  # the rebuild that took over may have cleared before we stopped writing
+        raise
+    clear_generations(state, names)
+    return rebuilt
+
+
+def _promote(state: State, number: int, started: float) -> Rebuilt:
+    """Compare a generation with the live one and switch to it, in one transaction."""
     with state.writing() as connection:
+        check_building(connection, number)
         live = live_generation(connection)
         changed = carry_over(connection, live, number, time.time_ns() // 1000)
         before, after = (
