@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
-from customer_profiles.cli.output import JsonOption, err, out, show_json
+from customer_profiles.cli.output import JsonOption, err, say, show_json
 
 app = typer.Typer(
     help="The built-in demo company: six messy source systems of one shop.", no_args_is_help=True
@@ -43,13 +43,18 @@ def generate(
     messages, support tickets and chats. As messy as real data, at rates written in customer_profiles/demo.
 
     Example: customer-profiles demo generate --customers 10000 --seed 2
+
+    Next: customer-profiles run
     """
     from customer_profiles import demo
     from customer_profiles.settings import load_settings
 
     where = folder or load_settings().folder / ".data" / "demo"
-    if if_missing and demo.read_summary(where) is not None:
-        out.print(f"The demo company is there already: {where}", style="dim")
+    if if_missing and (there := demo.read_summary(where)) is not None:
+        if json:
+            show_json(there)
+        else:
+            say((f"The demo company is there already: {where}", "dim"))
         return
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), console=err
@@ -66,7 +71,7 @@ def generate(
     if json:
         show_json(summary)
         return
-    out.print(f"The demo company is in {where}. Next: [bold]customer-profiles run[/bold]")
+    say(f"The demo company is in {where}. Next: ", ("customer-profiles run", "bold"))
 
 
 def _this_hour() -> datetime:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from customer_profiles.cli.output import JsonOption, moment, out, show_json, text
+from customer_profiles.cli.opened import open_to_read
+from customer_profiles.cli.output import JsonOption, cell, moment, out, say, show_json
 
 if TYPE_CHECKING:
     from customer_profiles.encryption.keys import KeyProvider
@@ -32,7 +33,8 @@ def show(
     identifier: Annotated[
         str,
         typer.Argument(
-            help="A customer ID, KIND:VALUE (email:…, phone:…, user_id:…), or just an email address or phone number."
+            help="A customer ID, KIND:VALUE (email:…, phone:…, user_id:…), SOURCE:KEY (crm:…), "
+            "or just an email address or phone number."
         ),
     ],
     purpose: Annotated[
@@ -45,16 +47,14 @@ def show(
 ) -> None:
     """Show one customer's profile, for one purpose: what it may see, where each value comes from, what is withheld.
 
-    Examples: customer-profiles profile show ann@example.org --purpose support
-    """
-    from customer_profiles.encryption.keys import open_keys
-    from customer_profiles.settings import load_settings
-    from customer_profiles.state.engine import State
+    Examples: customer-profiles profile show ann@example.org
 
-    settings = load_settings()
-    keys = open_keys(settings.state.key, settings.folder)
-    with State.open(settings.state.url, keys.key, read_only=True) as state:
-        profile = read_one(state, settings, keys, identifier, purpose)
+    customer-profiles profile show crm:C00000017 --purpose marketing
+
+    Next: what a purpose may see is declared in the settings, in `purposes` and in each trait.
+    """
+    with open_to_read() as opened:
+        profile = read_one(opened.state, opened.settings, opened.keys, identifier, purpose)
     if json:
         show_json(profile.to_json())
     else:
@@ -64,11 +64,19 @@ def show(
 def read_one(
     state: State, settings: Settings, keys: KeyProvider, identifier: str, purpose: str | None = None
 ) -> ServedProfile:
-    """The profile of one customer as it is now, for the default purpose when none is named."""
+    """The profile of one customer as it is now, for the default purpose when none is named.
+
+    A purpose that nobody declared would get an empty profile; here, where a person typed it, it is refused.
+    """
     from customer_profiles.identity.ids import CUSTOMER_ID_KEY
     from customer_profiles.serving.profile import read_profile
 
     wanted = purpose or settings.serving.default_purpose
+    if wanted not in settings.purposes:
+        there_are = ", ".join(settings.purposes)
+        raise typer.BadParameter(
+            f"there is no purpose {wanted!r}; there are: {there_are}", param_hint="--purpose"
+        )
     return read_profile(
         state, settings, identifier, wanted, time.time_ns() // 1000, keys.key(CUSTOMER_ID_KEY)
     )
@@ -76,44 +84,44 @@ def read_one(
 
 def show_profile(profile: ServedProfile) -> None:
     """Print one profile for a person to read."""
-    out.print(f"[bold]Customer {profile.customer_id}[/bold] for the purpose [bold]{profile.purpose}[/bold]")
+    say((f"Customer {profile.customer_id}", "bold"), " for the purpose ", (profile.purpose, "bold"))
     if not profile.allowed:
-        out.print(f"[yellow]Nothing is given:[/yellow] {profile.sentence}")
+        say(("Nothing is given: ", "yellow"), profile.sentence)
         return
     table = Table(box=None, header_style="dim", pad_edge=False)
     for column in ("trait", "value", "source", "observed"):
         table.add_column(column, overflow="fold")
     for field in profile.fields:
-        table.add_row(field.name, text(field.value), field.source, moment(field.observed_at)[:10])
+        table.add_row(*map(cell, (field.name, field.value, field.source, moment(field.observed_at)[:10])))
     out.print(table)
-    for line in _behaviour(profile):
-        out.print(line, markup=False)
+    facts = Table(box=None, show_header=False, pad_edge=False)
+    facts.add_column(style="dim")
+    facts.add_column()
+    for name, told in _behaviour(profile):
+        facts.add_row(name, cell(told))
     if profile.withheld:
-        names = ", ".join(sorted({held.name for held in profile.withheld}))
-        out.print(f"[yellow]withheld[/yellow]  {names}")
+        facts.add_row("withheld", cell(sorted({held.name for held in profile.withheld})), style="yellow")
+    out.print(facts)
 
 
-def _behaviour(profile: ServedProfile) -> list[str]:
+def _behaviour(profile: ServedProfile) -> list[tuple[str, str]]:
     lines = []
     if profile.purchases is not None and profile.purchases.count:
         bought = profile.purchases
         values = ", ".join(_money(value, currency) for currency, value in bought.values)
         favourites = ", ".join(bought.favourite_categories)
-        lines.append(
-            f"purchases  {bought.count} for {values}, last {moment(bought.last_at)[:10]}; most: {favourites}"
-        )
+        most = f"; most: {favourites}" if favourites else ""
+        lines.append(("purchases", f"{bought.count} for {values}, last {moment(bought.last_at)[:10]}{most}"))
     if profile.channels:
-        lines.append("channels   " + ", ".join(f"{use.channel} ({use.count})" for use in profile.channels))
+        lines.append(("channels", ", ".join(f"{use.channel} ({use.count})" for use in profile.channels)))
     totals = _totals(profile.windows)
     if totals:
-        lines.append("activity   " + ", ".join(f"{totals.get(name, 0)} in {name}" for name in _WINDOWS))
+        lines.append(("activity", ", ".join(f"{totals.get(name, 0)} in {name}" for name in _WINDOWS)))
     if profile.open_matters:
-        lines.append(
-            "waiting    " + ", ".join(f"{matter.topic or 'a matter'}" for matter in profile.open_matters)
-        )
+        lines.append(("waiting", ", ".join(matter.topic or "a matter" for matter in profile.open_matters)))
     if profile.segments:
-        lines.append("segments   " + ", ".join(segment.name for segment in profile.segments))
-    lines.append(f"folded from {profile.records} records")
+        lines.append(("segments", ", ".join(segment.name for segment in profile.segments)))
+    lines.append(("folded from", f"{profile.records} record{'s' * (profile.records != 1)}"))
     return lines
 
 

@@ -10,6 +10,10 @@ class ServingError(CustomerProfilesError):
 class UnknownCustomer(ServingError):
     """Nobody is known by the identifier."""
 
+    exit_code = 1
+
 
 class AmbiguousIdentifier(ServingError):
     """The identifier belongs to several customers, or to nobody in particular."""
+
+    exit_code = 1

@@ -1,7 +1,7 @@
 """Finds the customer that an identifier belongs to, through indexes alone."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from uuid import UUID
@@ -41,7 +41,8 @@ def find_customer(conn: Connection, settings: Settings, generation: int, identif
         settings: Says which kinds of identifiers and which sources there are.
         generation: The generation that is served.
         identifier: A customer ID; `kind:value`, where the kind is that of an identifier or the name of a
-            source (whose record key the value is then); or a bare email, phone number or other identifier.
+            source (whose record key the value is then; a name that is both is tried as both); or a bare email,
+            phone number or other identifier.
 
     Raises:
         UnknownCustomer: nobody is known by it.
@@ -58,18 +59,24 @@ def find_customer(conn: Connection, settings: Settings, generation: int, identif
         if found is not None:
             return found
     kind, colon, value = asked.partition(":")
-    if colon and kind in settings.sources:
-        return _the_only_one(conn, generation, _records_of_source(conn, kind, value))
-    readings = [one for one in _readings(settings, asked) if not _is_generic(settings, one)]
-    if not readings:
+    is_source = bool(colon) and kind in settings.sources
+    of_source = _records_of_source(conn, kind, value) if is_source else []
+    readings = [] if is_source and kind not in settings.identity.identifiers else _readings(settings, asked)
+    named = [one for one in readings if not _is_generic(settings, one)]
+    if readings and not named and not of_source:
         raise AmbiguousIdentifier(
             "The identifier is listed as generic (identity.generic_values), so it names nobody. "
             "Ask by another one."
         )
     rows = rows_by_key(
-        conn, identifier_table, ("kind", "value"), [(one.kind, one.value) for one in readings], ("record_no",)
+        conn, identifier_table, ("kind", "value"), [(one.kind, one.value) for one in named], ("record_no",)
     )
-    return _the_only_one(conn, generation, (record_no for (record_no,) in rows))
+    tried = [
+        *(["a customer ID"] if as_id is not None else []),
+        *([f"a key of the source {kind}"] if is_source else []),
+        *(one.kind for one in named),
+    ]
+    return _the_only_one(conn, generation, [*of_source, *(record_no for (record_no,) in rows)], tried)
 
 
 def _customer_id(asked: str) -> UUID | None:
@@ -118,13 +125,14 @@ def _records_of_source(conn: Connection, source: str, source_key: str) -> list[i
     return list(conn.execute(_RECORD, {"source": source, "source_key": source_key.strip()}).scalars())
 
 
-def _the_only_one(conn: Connection, generation: int, record_nos: Iterable[int]) -> int:
+def _the_only_one(conn: Connection, generation: int, record_nos: Iterable[int], tried: Sequence[str]) -> int:
     keys = [(generation, record_no) for record_no in record_nos]
     found = rows_by_key(conn, member, ("generation", "record_no"), keys, ("customer_no",))
     customers: set[int] = {customer_no for (customer_no,) in found}
     if not customers:
         raise UnknownCustomer(
-            "Nobody is known by this identifier. Check its spelling, or run the pipeline first."
+            f"Nobody is known by this identifier; it was tried as {', '.join(tried)}. Check its spelling, "
+            "or say what it is: KIND:VALUE or SOURCE:KEY."
         )
     if len(customers) > 1:
         raise AmbiguousIdentifier(

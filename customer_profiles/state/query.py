@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,10 +16,20 @@ import sqlglot.errors
 from sqlglot import expressions
 
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.settings.nearest import nearest
 from customer_profiles.state.bulk import arrow_batches
 from customer_profiles.state.engine import State
 
 _DIALECT = {"sqlite": "sqlite", "postgresql": "postgres"}
+_WRITES = (
+    expressions.Insert,
+    expressions.Update,
+    expressions.Delete,
+    expressions.Merge,
+    expressions.Into,
+    expressions.Lock,
+)
+"""What can stand inside a SELECT on Postgres and would write or lock; the transaction refuses it too."""
 
 
 class QueryError(CustomerProfilesError):
@@ -28,7 +41,7 @@ class Answer:
     """Rows of a query.
 
     Attributes:
-        columns: Names of the columns.
+        columns: Names of the columns, each once: a second `x` is `x_2`.
         rows: The rows, at most as many as were asked for.
         more: Whether there are more rows than those.
     """
@@ -50,17 +63,20 @@ def run_query(state: State, sql: str, limit: int) -> Answer:
         QueryError: It is not one SELECT, or the database refuses it.
     """
     _refuse_all_but_select(state, sql)
-    try:
-        with state.everything() as connection:
-            result = connection.execution_options(stream_results=True).exec_driver_sql(
-                sql.replace("%", "%%") if state.dialect == "postgresql" else sql
-            )
+    statement = sql.replace("%", "%%") if state.dialect == "postgresql" else sql
+    with state.everything() as connection:
+        if state.dialect == "sqlite":
+            _understand(connection, statement)
+        try:
+            result = connection.execution_options(stream_results=True).exec_driver_sql(statement)
+            columns = _each_once(result.keys())
             rows = result.fetchmany(limit + 1)
-            columns = tuple(result.keys())
-    except sa.exc.DBAPIError as error:
-        raise QueryError(
-            f"The database cannot run this query: {error.orig}. Tables: {', '.join(tables(state))}."
-        ) from error
+        except sa.exc.DBAPIError as error:
+            if state.dialect == "sqlite":  # what fails now, fails on a row, and SQLite would quote its values
+                raise QueryError(
+                    "The database cannot run this query: a value in a row does not suit it."
+                ) from None
+            raise QueryError(f"The database cannot run this query: {_said(error)}.") from None
     return Answer(columns, tuple(tuple(row) for row in rows[:limit]), len(rows) > limit)
 
 
@@ -99,7 +115,11 @@ def export_table(state: State, table: str, to: Path) -> int:
     """
     known = tables(state)
     if table not in known:
-        raise QueryError(f"There is no table {table!r}. Tables: {', '.join(known)}.")
+        close = nearest(table, known)
+        raise QueryError(
+            f"There is no table {table!r}{f': did you mean {close}?' if close else '.'} "
+            "Those there are: customer-profiles query --tables"
+        )
     if not to.parent.is_dir():
         raise QueryError(f"There is no folder {to.parent}: make it first.")
     unfinished = to.with_name(to.name + ".part")
@@ -123,9 +143,39 @@ def export_table(state: State, table: str, to: Path) -> int:
 
 
 def _refuse_all_but_select(state: State, sql: str) -> None:
+    logging.getLogger("sqlglot").setLevel(logging.ERROR)  # it warns of what is refused here anyway
     try:
         statements = sqlglot.parse(sql, read=_DIALECT[state.dialect])
     except sqlglot.errors.ParseError as error:
-        raise QueryError(f"This is not SQL that can be read: {str(error).splitlines()[0]}") from error
-    if len(statements) != 1 or not isinstance(statements[0], expressions.Query):
+        first = error.errors[0] if error.errors else {}
+        where = f" near {first['highlight']!r}, line {first['line']}" if first.get("highlight") else ""
+        raise QueryError(f"This is not SQL that can be read{where}.") from None
+    except sqlglot.errors.SqlglotError:
+        raise QueryError("This is not SQL that can be read: is a quote left open?") from None
+    only = statements[0] if len(statements) == 1 else None
+    if not isinstance(only, expressions.Query) or only.find(*_WRITES):
         raise QueryError("Only one SELECT at a time can be asked: this command reads and never writes.")
+
+
+def _understand(connection: sa.Connection, statement: str) -> None:
+    """Let SQLite compile the statement alone: what it says of that is of the statement's own words."""
+    try:
+        connection.exec_driver_sql(f"EXPLAIN {statement}").close()
+    except sa.exc.DBAPIError as error:
+        raise QueryError(
+            f"The database cannot run this query: {_said(error)}. "
+            "The tables and their columns: customer-profiles query --tables"
+        ) from None
+
+
+def _said(error: sa.exc.DBAPIError) -> str:
+    return " ".join(str(error.orig).split()).rstrip(".")
+
+
+def _each_once(names: Iterable[str]) -> tuple[str, ...]:
+    seen: Counter[str] = Counter()
+    once = []
+    for name in names:
+        seen[name] += 1
+        once.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return tuple(once)
