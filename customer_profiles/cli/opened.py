@@ -37,6 +37,7 @@ def open_to_read() -> Iterator[Opened]:
         StateError: There is no state yet, it cannot be reached, or the key does not fit.
         NothingYet: It has no tables: nothing ran so far.
     """
+    from customer_profiles.encryption.key_check import refuse_another_key
     from customer_profiles.encryption.keys import open_keys
     from customer_profiles.settings import load_settings
     from customer_profiles.state.engine import State
@@ -47,4 +48,5 @@ def open_to_read() -> Iterator[Opened]:
     with State.open(settings.state.url, keys.key, read_only=True) as state:
         if not tables(state):
             raise NothingYet("The state is empty: run `customer-profiles run` first.")
+        refuse_another_key(state, keys)
         yield Opened(settings, keys, state)

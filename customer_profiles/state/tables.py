@@ -53,3 +53,17 @@ generation = sa.Table(
     column("comparison", Json, nullable=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
     comment="Each building of everything derived; one is live.",
 )
+
+key_check = sa.Table(
+    "key_check",
+    STATE,
+    column("name", Text, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column(
+        "fingerprint",
+        Text,
+        owner=Owner.SYSTEM,
+        data_class=DataClass.NONE,
+        comment="Derived one way: tells whether a key is the same, and nothing else of it.",
+    ),
+    comment="Which keys this state was made with, so that another one is refused before it writes a word.",
+)
