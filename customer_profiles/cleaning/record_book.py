@@ -259,7 +259,8 @@ class RecordBook:
             put.version = version
         if put.deletes:
             if deleted_at is not None:
-                return "unchanged", None
+                # A later deletion raises the tombstone, or a version between the two would come to life.
+                return ("applied" if put.version > version else "unchanged"), None
             return ("duplicate", None) if put.version < version else ("applied", None)
         digest = hash_of(put.values)
         if deleted_at is not None:

@@ -259,6 +259,20 @@ sources:
 """
 
 
+def test_a_version_between_two_deletions_does_not_come_to_life(state: State, tmp_path: Path) -> None:
+    crm = make_contacts(tmp_path)
+    settings = settings_of(SNAPSHOT, tmp_path)
+    for updated_at, deleted_at in (
+        ("2026-07-04", "2026-07-04"),
+        ("2026-07-09", "2026-07-09"),
+        ("2026-07-07", None),
+    ):
+        put_contact(crm, id="1", name="Anna", updated_at=updated_at, deleted_at=deleted_at)
+        drain(stage_of(state, settings))
+
+    assert record_of(state, "1")["deleted_at"] is not None
+
+
 def test_several_feeds_tell_parts_of_one_record(state: State, tmp_path: Path) -> None:
     crm = make_contacts(tmp_path)
     crm.execute(
