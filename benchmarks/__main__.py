@@ -29,6 +29,9 @@ BENCHMARKS = {
         ("--interactions", "40000", "--records", "20000"),
         (),
     ),
+    "accuracy": Benchmark(
+        "benchmarks.identity_accuracy", "precision, recall and F1 on every labelled set", (), ()
+    ),
     "identity": Benchmark(
         "benchmarks.identity_million",
         "train, score and cluster beside plain Splink, and writing the graph",

@@ -84,7 +84,7 @@ def main() -> None:
     if given.json:
         print(json.dumps(found, indent=2))
     else:
-        _report(found, pq.read_metadata(folder / _RECORDS).num_rows)
+        _report(found, given.records, pq.read_metadata(folder / _RECORDS).num_rows)
 
 
 def _in_a_process(part: str, records: int) -> dict[str, float]:
@@ -227,7 +227,7 @@ def _total(figures: dict[str, float]) -> float:
     return figures["train"] + figures["score"] + figures["cluster"]
 
 
-def _report(found: dict[str, dict[str, float]], records: int) -> None:
+def _report(found: dict[str, dict[str, float]], asked: int, records: int) -> None:
     for part in ("ours", "splink"):
         if part in found:
             one = found[part]
@@ -259,7 +259,7 @@ def _report(found: dict[str, dict[str, float]], records: int) -> None:
         )
         print(
             f"\n| {records:,} records: train + score + cluster; plain Splink; ratio | "
-            f"`python -m benchmarks.identity_million --records {records}` | "
+            f"`python -m benchmarks.identity_million --records {asked}` | "
             f"{_total(ours):.0f} s; {_total(splink):.0f} s; {ratio:.2f} |\n"
             f"| the same with the graph written; ratio to plain Splink; peak memory | | "
             f"{ours['train'] + graph['resolve']:.0f} s; {written:.2f}; {peak:.1f} GB |"
