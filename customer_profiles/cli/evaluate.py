@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customer_profiles.cli.output import JsonOption, err, out, show_json, show_table
+from customer_profiles.cli.output import JsonOption, err, out, say, show_json, show_table
 
 if TYPE_CHECKING:
     from customer_profiles.pipeline.overview import Accuracy
@@ -50,6 +50,8 @@ def evaluate(
     after the engine is done. Prints precision, recall and F1 over pairs of records, and B-cubed.
 
     Example: customer-profiles evaluate people.csv --truth person_id --column birth_date=dob
+
+    Next: where the columns were guessed wrong, say --column FIELD=COLUMN or --ignore COLUMN.
     """
     from customer_profiles.identity import evaluation
     from customer_profiles.identity.labelled_file import read_labelled_file
@@ -76,7 +78,7 @@ def evaluate(
         "Columns", ("field", "from"), [(field, ", ".join(names)) for field, names in labelled.columns.items()]
     )
     if labelled.ignored:
-        out.print(f"not used: {', '.join(labelled.ignored)}", style="dim")
+        say((f"Not used: {', '.join(labelled.ignored)}", "dim"))
     show_table(
         "Against the truth",
         ("", "precision", "recall", "F1"),
@@ -86,16 +88,24 @@ def evaluate(
         ],
     )
     out.print(
-        f"{scores.records:,} records in {len(set(labels)):,} clusters, the largest of {scores.largest:,}, "
+        f"{len(labels):,} records in {len(set(labels)):,} clusters, the largest of {scores.largest:,}, "
         f"in {seconds:.1f} s (model: {bundle.origin})."
     )
+    if scores.records < len(labels):
+        out.print(f"{len(labels) - scores.records:,} of them have no truth and count neither way.")
 
 
 def _mapping(flags: list[str]) -> dict[str, list[str]]:
-    mapping = {}
+    mapping: dict[str, list[str]] = {}
     for flag in flags:
         field, equals, columns = flag.partition("=")
-        if not equals or not columns:
+        names = [name for name in columns.split(",") if name]
+        if not equals or not names:
             raise typer.BadParameter(f"{flag!r} is not FIELD=COLUMN[,COLUMN…]", param_hint="--column")
-        mapping[field] = columns.split(",")
+        if field in mapping:
+            raise typer.BadParameter(
+                f"{field} is given twice; several columns stand in one: {field}=COLUMN,COLUMN",
+                param_hint="--column",
+            )
+        mapping[field] = names
     return mapping

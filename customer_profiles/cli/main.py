@@ -84,7 +84,8 @@ def main() -> None:
         sys.exit(error.exit_code)
     except Exception as error:
         # The message of a foreign error may hold a value of a person, so only the places are told.
-        err.print("".join(traceback.format_tb(error.__traceback__)), markup=False, soft_wrap=True, end="")
+        places = [f for f in traceback.extract_tb(error.__traceback__) if "/typer/" not in f.filename]
+        err.print("".join(traceback.format_list(places)), markup=False, soft_wrap=True, end="")
         show_error(
             f"{type(error).__name__}, a fault of this program. Its message is left out, for it may hold personal "
             "data. Please report it with the lines above."

@@ -29,15 +29,24 @@ def show_json(value: object) -> None:
     out.file.write(orjson.dumps(value, default=_plain, option=options).decode() + "\n")
 
 
-def show_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print one table; numbers stand on the right."""
+def show_table(
+    title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], *, separated: bool = True
+) -> None:
+    """Print one table; numbers stand on the right.
+
+    Args:
+        title: Stands above it; empty for none.
+        columns: Their headers.
+        rows: Their values.
+        separated: Whether numbers get separators; keys and moments, to be copied, do not.
+    """
     table = Table(title=title or None, title_justify="left", header_style="bold")
     kept = [list(row) for row in rows]
     for position, column in enumerate(columns):
         numeric = bool(kept) and all(isinstance(row[position], int | float) for row in kept)
         table.add_column(Text(column), justify="right" if numeric else "left", overflow="fold")
     for row in kept:
-        table.add_row(*[cell(value) for value in row])
+        table.add_row(*[cell(str(value) if type(value) is int and not separated else value) for value in row])
     out.print(table)
 
 

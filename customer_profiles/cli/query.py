@@ -46,10 +46,5 @@ def query(
     if json:
         show_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
         return
-    # Numbers stay as they are: most are keys or moments, to be used in the next question.
-    show_table(
-        "",
-        answer.columns,
-        [[str(value) if isinstance(value, int) else value for value in row] for row in answer.rows],
-    )
+    show_table("", answer.columns, answer.rows, separated=False)
     out.print(f"{len(answer.rows):,} row{'s' * (len(answer.rows) != 1)}", style="dim")

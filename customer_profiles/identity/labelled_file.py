@@ -7,15 +7,17 @@ attribute. The truth column is split off before anything else sees the records.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.records import IDENTITY_FIELDS, identity_schema
+from customer_profiles.settings.nearest import nearest
 
 MULTIPLE = ("emails", "phones")
 """Fields that hold several values in one record."""
@@ -50,6 +52,7 @@ _PARTS_OF_FULL_NAME = (
     "surname",
     "last_name",
 )
+_EXTRA = "extra_"
 _ROW_IDS = ("unique_id", "id", "rec_id", "record_id", "index", "uid")
 
 
@@ -63,13 +66,13 @@ class LabelledFile:
 
     Attributes:
         records: Identity records, one a row of the file, numbered from 1 in an order that content alone decides.
-        truth: The label of each record, in the order of `records`.
+        truth: The label of each record, in the order of `records`; None where the file has none.
         columns: Which columns made each field; extra attributes stand as `extra_NAME`.
         ignored: Columns that nothing uses.
     """
 
     records: pa.Table
-    truth: tuple[str, ...]
+    truth: tuple[str | None, ...]
     columns: Mapping[str, tuple[str, ...]]
     ignored: tuple[str, ...]
 
@@ -89,20 +92,17 @@ def read_labelled_file(
         ignore: Columns that nothing may use.
 
     Raises:
-        LabelledFileError: The file or a named column is missing, or the ending is neither CSV nor Parquet.
+        LabelledFileError: The file cannot be read; a named column or field is not there; or a column is named for two
+            things at once, such as the truth for a field.
     """
     frame = _read(path)
     names = [str(name) for name in frame.columns]
-    for column in [truth, *ignore, *[name for group in (mapping or {}).values() for name in group]]:
-        if column not in names:
-            raise LabelledFileError(
-                f"{path.name} has no column {column!r}; its columns are: {', '.join(names)}."
-            )
+    _check_names(path.name, names, truth, mapping or {}, ignore)
     columns, ignored = guess_columns([n for n in names if n != truth and n not in ignore], mapping or {})
     ordered = _in_content_order(frame, [name for group in columns.values() for name in group])
     return LabelledFile(
         records=_identity_records(ordered, columns),
-        truth=tuple(ordered[truth].astype(str)),
+        truth=tuple(_plain_text(label) or None for label in ordered[truth]),
         columns=columns,
         ignored=(*ignore, *ignored),
     )
@@ -134,18 +134,56 @@ def guess_columns(
         if redundant or _plain(name) in _ROW_IDS:
             ignored.append(name)
         else:
-            columns[f"extra_{_plain(name)}"] = (name,)
+            extra = f"{_EXTRA}{_plain(name)}"
+            columns[extra] = (*columns.get(extra, ()), name)
     return columns, tuple(ignored)
 
 
+def _check_names(
+    file: str, names: Sequence[str], truth: str, mapping: Mapping[str, Sequence[str]], ignore: Sequence[str]
+) -> None:
+    """Refuse what cannot be meant, before anything is measured by it."""
+    for field in mapping:
+        if field not in IDENTITY_FIELDS and not re.fullmatch(f"{_EXTRA}[a-z0-9_]+", field):
+            close = nearest(field, IDENTITY_FIELDS)
+            raise LabelledFileError(
+                f"There is no field {field!r}{f': did you mean {close}?' if close else '.'} "
+                f"The fields are: {', '.join(IDENTITY_FIELDS)}; attributes of your own are extra_NAME."
+            )
+    used_for: dict[str, str] = {}
+    uses = [("the truth", truth), *[("ignored", name) for name in dict.fromkeys(ignore)]]
+    uses += [(field, name) for field, group in mapping.items() for name in group]
+    for use, name in uses:
+        if name not in names:
+            close = nearest(name, names)
+            raise LabelledFileError(
+                f"{file} has no column {name!r}{f': did you mean {close}?' if close else '.'} "
+                f"Its columns are: {', '.join(names)}."
+            )
+        if name in used_for:
+            raise LabelledFileError(
+                f"The column {name!r} is named for two things: {used_for[name]} and {use}. Name it for one."
+            )
+        used_for[name] = use
+
+
 def _read(path: Path) -> pd.DataFrame:
-    if not path.exists():
+    if not path.is_file():
         raise LabelledFileError(f"There is no file {path}: name a CSV or Parquet file of labelled records.")
-    if path.suffix == ".parquet":
-        return pd.read_parquet(path)
-    if path.suffix == ".csv":
+    kind = path.suffix.lower()
+    if kind not in (".csv", ".parquet"):
+        raise LabelledFileError(f"{path.name} is neither .csv nor .parquet: convert it to one of them.")
+    try:
+        if kind == ".parquet":
+            return pd.read_parquet(path)
         return pd.read_csv(path, dtype=str, keep_default_na=False, skipinitialspace=True)
-    raise LabelledFileError(f"{path.name} is neither .csv nor .parquet: convert it to one of them.")
+    except pd.errors.EmptyDataError:
+        raise LabelledFileError(f"{path.name} is empty: its first line must name the columns.") from None
+    except UnicodeDecodeError:
+        raise LabelledFileError(f"{path.name} is not UTF-8: save it as CSV in UTF-8.") from None
+    except (OSError, pd.errors.ParserError, pa.ArrowInvalid):
+        # Their messages may quote a row.
+        raise LabelledFileError(f"{path.name} cannot be read as {kind[1:]}: is it whole?") from None
 
 
 def _in_content_order(frame: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
@@ -160,7 +198,7 @@ def _identity_records(frame: pd.DataFrame, columns: Mapping[str, Sequence[str]])
     for field in (*IDENTITY_FIELDS, *extras):
         clean = _CLEAN.get(field, _text)
         values = [
-            [cell for cell in (clean(cell) for cell in row) if cell]
+            [cell for cell in (clean(cell) for cells in row for cell in _each(cells)) if cell]
             for row in zip(*[frame[name] for name in columns.get(field, ())], strict=True)
         ] or [[] for _ in range(len(frame))]
         if field in MULTIPLE:
@@ -176,10 +214,17 @@ def _plain(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "_", name.strip().lower()).strip("_")
 
 
+def _each(cells: object) -> Iterable[object]:
+    """A cell of Parquet may hold a list."""
+    return cells if isinstance(cells, list | np.ndarray) else (cells,)
+
+
+def _plain_text(cell: object) -> str:
+    return "" if pd.isna(cell) else str(cell).strip()  # type: ignore[call-overload]
+
+
 def _text(cell: object) -> str:
-    if cell is None or cell != cell:  # NaN is not equal to itself
-        return ""
-    return " ".join(str(cell).split()).lower()
+    return " ".join(_plain_text(cell).split()).lower()
 
 
 def _date(cell: object) -> str:

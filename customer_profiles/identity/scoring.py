@@ -45,6 +45,13 @@ class CompiledScoring:
     patterns: str
 
 
+_UNCOMPARED = {
+    "output_table_name": "__splink__df_predict",
+    "sql": "select 0.0 as match_weight, content_no_l, content_no_r, fact_l, fact_r from __splink__df_comparison_vectors",
+}
+"""Where records have nothing to compare, Splink's own SQL would not parse: every candidate weighs nothing."""
+
+
 def _on_sides(expression: str) -> str:
     """An expression on columns that end in `_l` and `_r`, as one on the tables `l` and `r`."""
     return re.sub(r"\b(\w+)_([lr])\b", r"\2.\1", expression)
@@ -80,7 +87,11 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
         '"fact_r"',
         f"{NAME_CONFLICT} * other_first_name::integer + {DATE_CONFLICT} * other_birth_date::integer as fact_r",
     )
-    steps = predict_from_comparison_vectors_sqls_using_settings(settings)
+    steps = (
+        predict_from_comparison_vectors_sqls_using_settings(settings)
+        if settings.comparisons
+        else [_UNCOMPARED]
+    )
     gammas = tuple(c._gamma_column_name for c in settings.comparisons)
     return CompiledScoring(
         side=side,
