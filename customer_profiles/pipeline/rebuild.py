@@ -80,9 +80,8 @@ def rebuild(
             drain(stage)
         rebuilt = _promote(state, number, started)
     except StateError:
-        clear_generations(
-            state, names
-        )  # the rebuild that took over may have cleared before we stopped writing
+        # The rebuild that took over may have cleared before this one stopped writing.
+        clear_generations(state, names)
         raise
     clear_generations(state, names)
     return rebuilt

@@ -16,8 +16,9 @@ from customer_profiles.settings import Settings
 from customer_profiles.state.errors import StateError
 from customer_profiles.state.generations import derived_tables, live_generation
 from customer_profiles.state.tables import cursor
-from customer_profiles_tests.pipeline.killing import Before, During, committing, run_and_die
-from customer_profiles_tests.pipeline.whole_runs import LIMIT, Content, Undisturbed, assert_same, run
+from customer_profiles_tests.pipeline.killing import Before, During, run_and_die
+from customer_profiles_tests.pipeline.whole_runs import LIMIT, Content, Undisturbed, assert_same
+from customer_profiles_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
@@ -98,7 +99,9 @@ def test_a_rebuild_gives_what_is_live_and_keeps_the_facts(
     with open_pipeline(rebuilt, limit=LIMIT) as pipeline:
         told = pipeline.rebuild()
 
-    found, expected = (of_the_living(undisturbed.content(one, ANEW)) for one in (rebuilt, decided))
+    found, expected = (
+        of_the_living(undisturbed.content(one, ANEW, exactly=True)) for one in (rebuilt, decided)
+    )
     assert (told.moved, told.changed_traits, told.customers_after) == (0, 0, told.customers_before)
     assert_same(found, expected, but=MOVES_ON)
     assert expected["decision"]
@@ -107,10 +110,13 @@ def test_a_rebuild_gives_what_is_live_and_keeps_the_facts(
 
 
 def test_a_rebuild_on_postgres_leaves_what_one_on_sqlcipher_leaves(
-    undisturbed: Undisturbed, new_name: Callable[[], str], postgres_url: str
+    undisturbed: Undisturbed,
+    on_postgres: Settings,
+    new_name: Callable[[], str],
+    postgres_server: PostgresServer,
 ) -> None:
-    embedded, served = undisturbed.copy(undisturbed.from_scratch(), new_name()), undisturbed.at(postgres_url)
-    run(served)
+    embedded = undisturbed.copy(undisturbed.from_scratch(), new_name())
+    served = undisturbed.at(postgres_server.create_database(template=on_postgres.state.url.rsplit("/", 1)[1]))
 
     for one in (embedded, served):
         with open_pipeline(one, limit=LIMIT) as pipeline:
@@ -169,18 +175,22 @@ def test_a_rebuild_that_is_killed_leaves_the_live_generation_as_it_was_and_the_n
     killed = undisturbed.copy(decided, new_name())
     promotion = Before("UPDATE generation SET status=", times=2)  # the first gives up the one before
 
-    for kill in (committing("accumulate"), During('INSERT INTO "trait"'), promotion):
+    for kill in (During('INSERT INTO "trait"'), promotion):
         run_and_die(killed, kill, LIMIT, "rebuild")
 
         assert live_in(killed) == 1
-        served, expected = (of_generation(undisturbed.content(one), 1) for one in (killed, decided))
+        served, expected = (
+            of_generation(undisturbed.content(one, exactly=True), 1) for one in (killed, decided)
+        )
         assert_same(served, expected, but=MOVES_ON)
         assert any(held - {1} for held in generations_held(killed).values())
 
     with open_pipeline(killed, limit=LIMIT) as pipeline:
         pipeline.rebuild()
 
-    found, expected = (of_the_living(undisturbed.content(one, ANEW)) for one in (killed, decided))
+    found, expected = (
+        of_the_living(undisturbed.content(one, ANEW, exactly=True)) for one in (killed, decided)
+    )
     assert_same(found, expected, but=MOVES_ON)
     assert_only_live(killed)
 
@@ -219,5 +229,7 @@ def test_of_two_rebuilds_the_later_one_wins_and_the_other_leaves_nothing(
 
     assert live_in(settings) == 3
     assert_only_live(settings)
-    found, expected = (of_the_living(undisturbed.content(one, ANEW)) for one in (settings, decided))
+    found, expected = (
+        of_the_living(undisturbed.content(one, ANEW, exactly=True)) for one in (settings, decided)
+    )
     assert_same(found, expected, but=MOVES_ON)
