@@ -37,16 +37,12 @@ def open_to_read() -> Iterator[Opened]:
         StateError: There is no state yet, it cannot be reached, or the key does not fit.
         NothingYet: It has no tables: nothing ran so far.
     """
-    from customer_profiles.encryption.key_check import refuse_another_key
-    from customer_profiles.encryption.keys import open_keys
+    from customer_profiles.encryption.opening import open_state
     from customer_profiles.settings import load_settings
-    from customer_profiles.state.engine import State
     from customer_profiles.state.query import tables
 
     settings = load_settings()
-    keys = open_keys(settings.state.key, settings.folder)
-    with State.open(settings.state.url, keys.key, read_only=True) as state:
+    with open_state(settings) as (state, keys):
         if not tables(state):
             raise NothingYet("The state is empty: run `customer-profiles run` first.")
-        refuse_another_key(state, keys)
         yield Opened(settings, keys, state)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.catalog.facts import FeedFacts
 from customer_profiles.cleaning.ingest import IngestStage
-from customer_profiles.encryption.key_check import refuse_another_key, remember_key
+from customer_profiles.encryption.key_check import remember_key
 from customer_profiles.encryption.keys import KeyProvider, open_keys
 from customer_profiles.identity.ids import CUSTOMER_ID_KEY
 from customer_profiles.identity.resolve import ResolveStage
@@ -145,16 +145,3 @@ def open_pipeline(
         migrate(state)
         remember_key(state, keys)
         yield Pipeline(settings, state, keys, progress, limit)
-
-
-@contextmanager
-def open_state(settings: Settings) -> Iterator[State]:
-    """The state, to read only; nothing is made or migrated.
-
-    Raises:
-        StateError: There is no state yet, it cannot be reached, or the key does not fit.
-    """
-    keys = open_keys(settings.state.key, settings.folder)
-    with State.open(settings.state.url, keys.key, read_only=True) as state:
-        refuse_another_key(state, keys)
-        yield state

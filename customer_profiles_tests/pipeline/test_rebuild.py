@@ -7,10 +7,11 @@ import pytest
 import sqlalchemy as sa
 
 from customer_profiles.encryption.keys import open_keys
+from customer_profiles.encryption.opening import open_state
 from customer_profiles.identity.decisions import DecisionKind, decide
 from customer_profiles.identity.ids import CUSTOMER_ID_KEY
 from customer_profiles.monitoring.ledger import StageResult
-from customer_profiles.pipeline.build import open_pipeline, open_state
+from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.serving.profile import read_profile
 from customer_profiles.settings import Settings
 from customer_profiles.state.errors import StateError
@@ -70,7 +71,7 @@ def of_generation(content: Content, number: int) -> Content:
 
 
 def generations_held(settings: Settings) -> dict[str, set[int]]:
-    with open_state(settings) as state, state.reading() as connection:
+    with open_state(settings) as (state, _), state.reading() as connection:
         return {
             table.name: set(connection.execute(sa.select(table.c.generation).distinct()).scalars())
             for table in derived_tables()
@@ -78,7 +79,7 @@ def generations_held(settings: Settings) -> dict[str, set[int]]:
 
 
 def live_in(settings: Settings) -> int:
-    with open_state(settings) as state, state.reading() as connection:
+    with open_state(settings) as (state, _), state.reading() as connection:
         return live_generation(connection)
 
 
@@ -86,7 +87,7 @@ def assert_only_live(settings: Settings) -> None:
     """No row and no cursor of a stage is left of a generation that is not served."""
     live = live_in(settings)
     assert {number for held in generations_held(settings).values() for number in held} == {live}
-    with open_state(settings) as state, state.reading() as connection:
+    with open_state(settings) as (state, _), state.reading() as connection:
         sources = connection.execute(sa.select(cursor.c.source).where(cursor.c.stage.in_(DERIVED))).scalars()
         assert set(sources) <= {"", str(live), f"generation {live}"}
 
@@ -150,7 +151,7 @@ def test_readers_see_the_old_generation_until_the_switch(
     seen = []
 
     def look(_: StageResult | None = None) -> None:
-        with open_state(rebuilt) as state:
+        with open_state(rebuilt) as (state, _):
             with state.reading() as connection:
                 live = live_generation(connection)
             profile = read_profile(state, rebuilt, "crm:C00000024", "support", now, key)

@@ -16,7 +16,8 @@ import sqlalchemy as sa
 
 from customer_profiles import demo
 from customer_profiles.cli.migrations import load_all_tables
-from customer_profiles.pipeline.build import open_pipeline, open_state
+from customer_profiles.encryption.opening import open_state
+from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings, load_settings
 from customer_profiles.state.schema import METADATA
 
@@ -139,7 +140,7 @@ def content(settings: Settings, since: int | None, unlike: Iterable[Columns] = (
         )
 
     rows: Content = {}
-    with open_state(settings) as state, state.everything() as connection:
+    with open_state(settings) as (state, _), state.everything() as connection:
         for table in (table for metadata in METADATA.values() for table in metadata.sorted_tables):
             left_out = {name for columns in unlike for name in columns.get(table.name, ())}
             shown = sa.select(*(column for column in table.columns if column.name not in left_out))
