@@ -18,9 +18,9 @@ from splink.internals.settings import Settings
 from customer_profiles.identity.comparisons import DATE_SLIPS, FIRST_NAMES_DIFFER, NAME_BITS
 
 UNITS_A_BIT = 1024
+"""Weights are whole numbers of 1/1024 bit, so that sums are exact and their order cannot matter."""
 NAME_CONFLICT, DATE_CONFLICT = 1, 2
 """Bits of the column `conflicts`."""
-"""Weights are whole numbers of 1/1024 bit, so that sums are exact and their order cannot matter."""
 
 COSTLY = {NAME_BITS: "shared_bits", FIRST_NAMES_DIFFER: "other_first_name", DATE_SLIPS: "slips"}
 """Expressions that several levels read: computed once a pair, in columns of these names."""
@@ -105,16 +105,18 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
 def _patterns(side: str, levels: str, gammas: tuple[str, ...]) -> str:
     columns = ", ".join(gammas)
     return (
-        f"with side as materialized ({side}), compared as ({levels}) "
+        f"with side as not materialized ({side}), compared as ({levels}) "
         f"select {columns}, count(*) as pairs from compared group by {columns} order by {columns}"
     )
 
 
 def load_levels(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:
     """Write the table `__splink__df_comparison_vectors`: for each candidate the level of each comparison."""
+    # Streamed: written down, the two sides of a pair would take more than a kilobyte. Costly columns are computed once all
+    # the same, for a projection over a projection is not folded into it.
     connection.execute(
-        f"create or replace table __splink__df_comparison_vectors as with side as materialized ({scoring.side}) "
-        f"{scoring.levels}"
+        "create or replace table __splink__df_comparison_vectors as "
+        f"with side as not materialized ({scoring.side}) {scoring.levels}"
     )
 
 
