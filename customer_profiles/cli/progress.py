@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+import os
 import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.live import Live
+from rich.spinner import Spinner
 from rich.table import Table
 
 from customer_profiles.cli.output import cell, text
@@ -33,10 +36,12 @@ class Progress:
             console: Where to; a terminal gets the table, anything else a line for each stage that ends.
             keep: Whether the table stays when all is done.
         """
-        self._console = console
+        self._console = _beside_capture(console)
+        self._draws = self._console.is_terminal
         self._lines: dict[tuple[str, str], StageResult] = {}
         self._told_at = time.monotonic()
-        self._live = Live(self.table(), console=console, refresh_per_second=8, transient=not keep)
+        self._at_work = Spinner("dots")
+        self._live = Live(self._at_work, console=self._console, refresh_per_second=8, transient=not keep)
 
     def __call__(self, result: StageResult) -> None:
         """Take in what one batch did."""
@@ -46,8 +51,8 @@ class Progress:
         held = self._lines.get(key)
         total = total_of([held, result] if held else [result]) or result
         self._lines[key] = total
-        if self._console.is_terminal:
-            self._live.update(self.table())
+        if self._draws:
+            self._live.update(Group(self.table(), self._at_work))
         elif not result.more or time.monotonic() - self._told_at > _SILENCE:
             self._told_at = time.monotonic()
             self._console.print(line(total), soft_wrap=True, markup=False)
@@ -71,7 +76,7 @@ class Progress:
 
     def __enter__(self) -> Self:
         """Begin to draw, in a terminal."""
-        if self._console.is_terminal:
+        if self._draws:
             self._live.start()
         return self
 
@@ -79,8 +84,22 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Draw for the last time."""
-        if self._console.is_terminal:
+        if self._draws:
+            self._live.update(self.table())
             self._live.stop()
+        self._console.file.flush()
+
+
+def _beside_capture(console: Console) -> Console:
+    """The same console on a file descriptor of its own.
+
+    Dagster turns standard error of a running step away, into its log of that step; progress belongs to whoever waits.
+    """
+    try:
+        descriptor = os.dup(console.file.fileno())
+    except (OSError, io.UnsupportedOperation):
+        return console  # no real file, so Dagster cannot turn it away
+    return Console(file=os.fdopen(descriptor, "w"), highlight=False)
 
 
 def line(total: StageResult) -> str:
