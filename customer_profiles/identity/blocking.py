@@ -113,7 +113,8 @@ def load_atoms(connection: duckdb.DuckDBPyConnection, rules: Collection[Blocking
 def load_live_keys(
     connection: duckdb.DuckDBPyConnection, kinds: Collection[str], rules: Collection[BlockingRule], cap: int
 ) -> None:
-    """Write the table `live_key` (content_no, key, support) of keys that can bring a pair together.
+    """Write the table `live_key` (content_no, key, support) of keys that can bring a pair together, and the table
+    `copied` (content_no) of contents that several records have.
 
     `support` has one bit: the position of the kind of identifier, or of the rule after all kinds.
 
@@ -123,6 +124,7 @@ def load_live_keys(
         rules: blocking rules, in the order of their bits.
         cap: the most contents that may hold a live key of two atoms.
     """
+    connection.execute("create or replace table copied as select content_no from content where copies > 1")
     connection.execute("create or replace table live_key (content_no integer, key ubigint, support bigint)")
     for bit, kind in enumerate(kinds):
         _add_keys(
@@ -194,8 +196,8 @@ def load_candidates(connection: duckdb.DuckDBPyConnection, part: int, parts: int
         group by all
         union all
         select content_no, content_no, bit_or(support)
-        from live_key join content using (content_no)
-        where copies > 1 and {picked}
+        from live_key join copied using (content_no)
+        where {picked}
         group by all
     """)
     return int(connection.execute("select count(*) from candidate").fetchall()[0][0])

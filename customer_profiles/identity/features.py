@@ -101,6 +101,7 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
             array_to_string(identifiers, chr(31)))) as digest
         from normalised
     """)
+    connection.execute("drop table normalised")
     connection.execute("""
         create or replace temp table numbered as
         select digest, min(record_no) as first_record_no, count(*) as copies,
@@ -126,7 +127,7 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
             coalesce(nullif(regexp_extract(d.postcode, '^[a-z]+'), ''), d.postcode[1:2]) as postcode_area
         from digested d join numbered n on n.digest = d.digest and n.first_record_no = d.record_no
     """)
-    for name in ("normalised", "digested", "numbered"):
+    for name in ("digested", "numbered"):
         connection.execute(f"drop table {name}")
 
 

@@ -22,6 +22,9 @@ UNITS_A_BIT = 1024
 NAME_CONFLICT, DATE_CONFLICT = 1, 2
 """Bits of the column `conflicts`."""
 
+PAIRS_AT_ONCE = 500_000
+"""The join of a pair's two sides holds one of them for so many pairs in memory."""
+
 COSTLY = {NAME_BITS: "shared_bits", FIRST_NAMES_DIFFER: "other_first_name", DATE_SLIPS: "slips"}
 """Expressions that several levels read: computed once a pair, in columns of these names."""
 
@@ -114,10 +117,13 @@ def load_levels(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring)
     """Write the table `__splink__df_comparison_vectors`: for each candidate the level of each comparison."""
     # Streamed: written down, the two sides of a pair would take more than a kilobyte. Costly columns are computed once all
     # the same, for a projection over a projection is not folded into it.
-    connection.execute(
-        "create or replace table __splink__df_comparison_vectors as "
-        f"with side as not materialized ({scoring.side}) {scoring.levels}"
-    )
+    pairs = int(connection.execute("select count(*) from candidate").fetchall()[0][0])
+    into = "create or replace table __splink__df_comparison_vectors as"
+    for first in range(0, max(pairs, 1), PAIRS_AT_ONCE):
+        some = f"(select * from candidate where rowid between {first} and {first + PAIRS_AT_ONCE - 1})"
+        side = scoring.side.replace("from candidate p", f"from {some} p")
+        connection.execute(f"{into} with side as not materialized ({side}) {scoring.levels}")
+        into = "insert into __splink__df_comparison_vectors"
 
 
 def load_weights(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:
