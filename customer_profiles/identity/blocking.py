@@ -110,6 +110,22 @@ def load_atoms(connection: duckdb.DuckDBPyConnection, rules: Collection[Blocking
     """)
 
 
+def entry_queries(kinds: Collection[str], rules: Collection[BlockingRule]) -> list[str]:
+    """By bit of support the query for all (content_no, key): values of identifiers, hubs too, then keys of rules.
+
+    They read the tables `held` and `atom`.
+    """
+    values = [
+        f"select content_no, {identifier_key(kind)} as key from held where kind = '{kind}'" for kind in kinds
+    ]
+    return values + [f"select content_no, key from ({key_query(rule)})" for rule in rules]
+
+
+def identifier_key(kind: str) -> str:
+    """The expression for the key of a kind's `value`."""
+    return f"fingerprint('identifier {kind}', value)"
+
+
 def load_live_keys(
     connection: duckdb.DuckDBPyConnection, kinds: Collection[str], rules: Collection[BlockingRule], cap: int
 ) -> None:
@@ -129,7 +145,7 @@ def load_live_keys(
     for bit, kind in enumerate(kinds):
         _add_keys(
             connection,
-            f"select content_no, fingerprint('identifier {kind}', value) as key, copies > 1 as has_copies "
+            f"select content_no, {identifier_key(kind)} as key, copies > 1 as has_copies "
             f"from holder join content using (content_no) where kind = '{kind}'",
             1 << bit,
             None,

@@ -115,7 +115,7 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
         contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
         parts = max(1, round(contents / CONTENTS_A_PART))
         # What scoring does not read any more would stand beside it in memory.
-        for table in ("content", "contact", "holder", "atom"):
+        for table in ("content", "contact", "held", "holder", "atom"):
             connection.execute(f"drop table {table}")
         connection.execute(
             "create or replace table found (left_no integer, right_no integer, weight bigint, kind bigint, "

@@ -1,9 +1,8 @@
 """From identity records to what is compared: one row for each distinct normalised content, and who holds it.
 
 Records with the same content cannot be told apart, so everything is computed once for a content and spread
-to its holders at the end. `content_no` follows the digest of the content: neither the order of the rows nor
-the order of arrival can matter. What is frozen in a model (how rare a value is) is looked up, never counted
-again here.
+to its holders at the end. A content goes by its digest: neither the order of the rows nor the order of
+arrival can matter. What is frozen in a model (how rare a value is) is looked up, never counted again here.
 """
 
 import re
@@ -51,7 +50,9 @@ def extra_field(name: str) -> str:
     return f"extra_{safe}" if safe == name else f"extra_{safe}_{zlib.crc32(name.encode()):08x}"
 
 
-def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extras: Iterable[str]) -> None:
+def load_content(
+    connection: duckdb.DuckDBPyConnection, records: pa.Table, extras: Iterable[str], *, by_digest: bool = False
+) -> None:
     """Write the tables `content` (one row a distinct normalised content) and `member` (record_no to
     content_no).
 
@@ -59,6 +60,8 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
         connection: a workbench.
         records: identity records, one row a live record.
         extras: the extra attributes to keep, by name; one that the records lack is null throughout.
+        by_digest: whether a content's number is its digest (62 bits), the same in every batch; otherwise contents
+            are numbered from 0 in the order of their digests, in 32 bits.
     """
     extras = tuple(extras)
     connection.register("identity_record", _complete(records, extras))
@@ -93,7 +96,7 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
     connection.unregister("identity_record")
     connection.execute(f"""
         create or replace temp table digested as
-        select *, md5(concat_ws(chr(30),
+        select *, content_digest(concat_ws(chr(30),
             coalesce(name, ''), coalesce(array_to_string(name_words, ' '), ''), coalesce(first_name, ''),
             coalesce(birth_date, ''), coalesce(postcode, ''),
             {", ".join(f"coalesce({name}, '')" for name in fields)},
@@ -102,10 +105,10 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
         from normalised
     """)
     connection.execute("drop table normalised")
-    connection.execute("""
+    number = "digest" if by_digest else "(row_number() over (order by digest) - 1)::integer"
+    connection.execute(f"""
         create or replace temp table numbered as
-        select digest, min(record_no) as first_record_no, count(*) as copies,
-            (row_number() over (order by digest) - 1)::integer as content_no
+        select digest, min(record_no) as first_record_no, count(*) as copies, {number} as content_no
         from digested group by digest
     """)
     connection.execute("""
@@ -116,7 +119,7 @@ def load_content(connection: duckdb.DuckDBPyConnection, records: pa.Table, extra
     """)
     connection.execute("""
         create or replace table content as
-        select n.content_no, n.copies, d.* exclude (record_no, digest),
+        select n.content_no, n.copies, d.* exclude (record_no),
             array_to_string(d.name_words, ' ') as name_set,
             d.postcode || ' ' || d.city as postcode_city,
             d.address_line || ' ' || d.postcode as address_postcode,

@@ -4,7 +4,7 @@ Values are kept as fingerprints, never in the clear, and only when at least two 
 other value is as rare as values get.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import duckdb
@@ -109,6 +109,14 @@ def load_features(
         columns: columns of `content` whose rare values weigh more; each gets its `tf_` column.
         lists: columns of `contact` that are compared.
     """
+    load_frequencies(connection, frequencies, aliases)
+    load_feature_rows(connection, frequencies.floors, columns, lists)
+
+
+def load_frequencies(
+    connection: duckdb.DuckDBPyConnection, frequencies: Frequencies, aliases: pa.Table
+) -> None:
+    """Write the tables `frequency` and `alias`, which stay the same as long as the model does."""
     connection.register("frequency_source", frequencies.values)
     connection.execute("create or replace temp table frequency as select * from frequency_source")
     connection.unregister("frequency_source")
@@ -118,7 +126,16 @@ def load_features(
         "from alias_source group by token"
     )
     connection.unregister("alias_source")
-    floor = frequencies.floors.get(TOKEN, 0.5)
+
+
+def load_feature_rows(
+    connection: duckdb.DuckDBPyConnection,
+    floors: Mapping[str, float],
+    columns: Collection[str],
+    lists: Collection[str],
+) -> None:
+    """Write the table `feature` with frequencies and aliases that are loaded; see `load_features`."""
+    floor = floors.get(TOKEN, 0.5)
     connection.execute(f"""
         create or replace temp table name_feature as
         with word as (
@@ -132,7 +149,7 @@ def load_features(
         )
         select content_no,
             list({{'token': word, 'bits': bits, 'aliases': aliases}} order by word) as name_tokens,
-            sum(bits) as name_total
+            list_sum(list(bits order by word)) as name_total
         from (select content_no, unnest(name_words) as word from content) join priced using (word)
         group by content_no
     """)
@@ -142,14 +159,14 @@ def load_features(
             f"left join frequency f_{column} on f_{column}.field = '{column}' "
             f"and f_{column}.fingerprint = fingerprint('{column}', c.{column})"
         )
-        share = frequencies.floors.get(column, 1.0)
+        share = floors.get(column, 1.0)
         shares.append(
             f"case when c.{column} is not null then coalesce(f_{column}.share, {share}) end as tf_{column}"
         )
     connection.execute(f"""
         create or replace table feature as
         select
-            c.* exclude (copies, name_words, emails, phones, identifiers),
+            c.* exclude (copies, digest, name_words, emails, phones, identifiers),
             n.name_tokens, n.name_total
             {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
             {"".join(f", {share}" for share in shares)}

@@ -19,10 +19,7 @@ LOG_IN = "user_id"
 def load_holders(
     connection: duckdb.DuckDBPyConnection, settings: IdentitySettings, identifiers_a_kind: int
 ) -> tuple[str, ...]:
-    """Write the tables `holder` (content_no, kind, value) of live values and `hub` (kind, value, holders,
-    reason).
-
-    Holders are counted by distinct content, so that a thousand copies of one person are one holder.
+    """Write the tables `held`, `hub`, `holder` and `contact` for contents that are all the contents there are.
 
     Args:
         connection: a workbench with the table `content`.
@@ -32,6 +29,15 @@ def load_holders(
     Returns:
         The kinds that the settings name, in order of their names.
     """
+    kinds = load_kind_rules(connection, settings)
+    load_held(connection, identifiers_a_kind)
+    load_hubs(connection)
+    load_live_holders(connection, settings)
+    return kinds
+
+
+def load_kind_rules(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> tuple[str, ...]:
+    """Write what the settings say of each kind into the workbench; returns the kinds in order of their names."""
     kinds = tuple(sorted(settings.identifiers))
     connection.execute(
         "create or replace temp table kind_rule (kind varchar, cap bigint, single_login boolean)"
@@ -41,6 +47,11 @@ def load_holders(
         [(kind, settings.identifiers[kind].cap, settings.identifiers[kind].single_login) for kind in kinds],
     )
     _load_generic_values(connection, settings.generic_values)
+    return kinds
+
+
+def load_held(connection: duckdb.DuckDBPyConnection, identifiers_a_kind: int) -> None:
+    """Write the table `held` (content_no, kind, value, generic): every value that counts, hub or not."""
     lists = " union all ".join(
         f"select content_no, '{kind}' as kind, unnest({column}[1:{identifiers_a_kind}]) as value from content"
         for kind, column in LIST_KINDS.items()
@@ -52,18 +63,30 @@ def load_holders(
             union all
             select content_no, split_part(pair, chr(31), 1) as kind, split_part(pair, chr(31), 2) as value
             from (select content_no, unnest(identifiers) as pair from content)
+        ),
+        counted as (
+            select distinct content_no, kind, value
+            from stated semi join kind_rule using (kind)
+            where value <> ''
+            qualify row_number() over (partition by content_no, kind order by value) <= {identifiers_a_kind}
+        ),
+        listed as (
+            select distinct kind, value from counted c
+            where exists (select 1 from generic_value g where g.kind = c.kind and c.value glob g.pattern)
         )
-        select distinct content_no, kind, value
-        from stated semi join kind_rule using (kind)
-        where value <> ''
-        qualify row_number() over (partition by content_no, kind order by value) <= {identifiers_a_kind}
+        select c.*, l.value is not null as generic from counted c left join listed l using (kind, value)
     """)
+
+
+def load_hubs(connection: duckdb.DuckDBPyConnection) -> None:
+    """Write the table `hub` (kind, value, holders, reason).
+
+    Holders are counted by distinct content, so that a thousand copies of one person are one holder.
+    """
     connection.execute(f"""
         create or replace table hub as
-        with counted as (select kind, value, count(*) as holders from held group by all),
-        generic as (
-            select kind, value from (select distinct kind, value from held) v
-            where exists (select 1 from generic_value g where g.kind = v.kind and v.value glob g.pattern)
+        with counted as (
+            select kind, value, count(*) as holders, bool_or(generic) as generic from held group by kind, value
         ),
         shared_login as (
             select h.kind, h.value
@@ -74,22 +97,24 @@ def load_holders(
         )
         select kind, value, holders,
             case
-                when g.value is not null then 'generic'
+                when generic then 'generic'
                 when holders > cap then 'cap'
                 else 'several log-ins'
             end as reason
         from counted
         join kind_rule using (kind)
-        left join generic g using (kind, value)
         left join shared_login s using (kind, value)
-        where holders > cap or g.value is not null or s.value is not null
+        where holders > cap or generic or s.value is not null
     """)
+
+
+def load_live_holders(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> None:
+    """Write the tables `holder` (content_no, kind, value) of values that are no hubs, and `contact`."""
     connection.execute(
-        "create or replace table holder as select * from held anti join hub using (kind, value)"
+        "create or replace table holder as "
+        "select content_no, kind, value from held anti join hub using (kind, value)"
     )
-    connection.execute("drop table held")
     _load_contacts(connection, settings)
-    return kinds
 
 
 def evidence_kinds(settings: IdentitySettings) -> tuple[str, ...]:

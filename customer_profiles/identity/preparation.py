@@ -22,7 +22,7 @@ def prepare(
     extras: Collection[str],
     settings: IdentitySettings,
 ) -> tuple[str, ...]:
-    """Load records into a workbench: the tables `content`, `member`, `holder`, `hub`, `contact`.
+    """Load all records into a workbench: the tables `content`, `member`, `held`, `holder`, `hub`, `contact`.
 
     Returns:
         The kinds of identifiers, in the order of their support bits.

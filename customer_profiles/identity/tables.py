@@ -46,6 +46,34 @@ member = sa.Table(
     comment="Which customer each live record belongs to.",
 )
 
+resolved_record = sa.Table(
+    "resolved_record",
+    STATE,
+    column("generation", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("record_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_PSEUDONYM),
+    column(
+        "content_no", Number, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Digest of what it says, normalised."
+    ),
+    column("first_name", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.IDENTIFIER),
+    column("birth_date", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.DEMOGRAPHIC),
+    sa.Index(None, "generation", "content_no"),
+    comment="Each live record as the graph has taken it in: its content, and what vetoes look at.",
+)
+
+index_run = sa.Table(
+    "index_run",
+    STATE,
+    column("generation", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("kind", Text, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE, comment="key or content."),
+    column("run_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("part_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("least", Number, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Its first key or content."),
+    column("most", Number, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Its last key or content."),
+    column("rows", Number, owner=Owner.SYSTEM, data_class=_NONE),
+    column("body", Bytes, owner=Owner.RECORD, data_class=DataClass.CONTACT),
+    comment="The index of the graph in sorted runs: who holds which blocking key, and what a content says.",
+)
+
 customer = sa.Table(
     "customer",
     STATE,

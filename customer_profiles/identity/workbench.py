@@ -12,6 +12,8 @@ MACROS = r"""
 create or replace macro plain_text(x) as nullif(trim(regexp_replace(
     strip_accents(lower(left(replace(x, '''', ''), 300))), '[^\p{L}\p{N}]+', ' ', 'g')), '');
 
+create or replace macro content_digest(x) as (md5_number_lower(x) >> 2)::bigint;
+
 create or replace macro fingerprint(kind, value) as md5_number_lower(kind || chr(31) || value);
 
 create or replace macro name_bits_within(few, many) as coalesce(list_sum(list_transform(few, lambda x:

@@ -1,0 +1,374 @@
+"""The index of a graph: which contents hold which key, and what a content says; looked up by key, never scanned.
+
+It is kept in *runs*, each sorted, never changed once written, and cut into parts of bounded size (a log-structured
+merge tree, O'Neil et al. 1996). A batch writes one small run, wherever in the index its keys fall; small runs
+are merged now and then, so that a look-up asks a handful. A part is read when a look-up first falls into it and
+stays in memory; as runs never change, what was read stays true for whoever reads them.
+
+A key here is a blocking key or the fingerprint of an identifier's value (64 bits); a content goes by its digest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+from numpy.typing import NDArray
+
+from customer_profiles.identity.tables import index_run
+from customer_profiles.state.bulk import insert_rows
+from customer_profiles.state.sequences import reserve
+
+Numbers = NDArray[np.int64]
+Kind = Literal["key", "content"]
+KEYS_A_PART = 65_536
+CONTENTS_A_PART = 4_096
+_MUCH_LARGER = 4
+"""A run that is so many times as large as all newer ones together is left alone by merging."""
+
+_COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
+
+
+@dataclass(frozen=True)
+class Entries:
+    """Keys and who holds them, sorted by key, then content; a negative content takes an older entry back.
+
+    Attributes:
+        keys: 64-bit keys, as signed numbers.
+        contents: For each key a content, or -1 - content where the entry is taken back.
+    """
+
+    keys: Numbers
+    contents: Numbers
+
+    @classmethod
+    def of(cls, keys: Numbers, contents: Numbers, gone_keys: Numbers, gone_contents: Numbers) -> Entries:
+        """Entries added, and entries taken back, in any order."""
+        together = np.concatenate([keys, gone_keys]), np.concatenate([contents, -1 - gone_contents])
+        return cls._sorted(*together)
+
+    @classmethod
+    def _sorted(cls, keys: Numbers, contents: Numbers) -> Entries:
+        order = np.lexsort((_content(contents), keys))
+        return cls(keys[order], contents[order])
+
+    @classmethod
+    def merged(cls, runs: Sequence[Entries], oldest: bool) -> Entries:
+        """One run in place of several, from the oldest to the newest; of one key and content the newest entry counts.
+
+        Args:
+            runs: What is merged.
+            oldest: Whether no older run is left beside them, so that nothing has to be taken back any more.
+        """
+        keys = np.concatenate([run.keys for run in runs])
+        contents = np.concatenate([run.contents for run in runs])
+        age = np.repeat(np.arange(len(runs)), [len(run.keys) for run in runs])
+        order = np.lexsort((age, _content(contents), keys))
+        keys, contents, age = keys[order], contents[order], age[order]
+        named = _content(contents)
+        last = np.ones(len(keys), dtype=np.bool_)
+        last[:-1] = (keys[1:] != keys[:-1]) | (named[1:] != named[:-1])
+        first = np.ones(len(keys), dtype=np.bool_)
+        first[1:] = last[:-1]
+        # Added and taken back within these runs: nothing older is meant, so nothing is left of it.
+        began = np.maximum.accumulate(np.where(first, np.arange(len(keys)), 0))
+        vanished = (contents < 0) & ((contents[began] >= 0) | oldest)
+        # Taken back and added again: what is older stands as it was.
+        stands = (contents >= 0) & (contents[began] < 0) & (not oldest)
+        kept = last & ~vanished & ~stands
+        return cls(keys[kept], contents[kept])
+
+    @cached_property
+    def taken_back(self) -> NDArray[np.int32] | None:
+        """How many entries before each place take one back; None when none does."""
+        gone = self.contents < 0
+        if not gone.any():
+            return None
+        return np.concatenate([[0], np.cumsum(gone)]).astype(np.int32)
+
+    def to_bytes(self) -> bytes:
+        """As stored."""
+        return self.keys.tobytes() + self.contents.tobytes()
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Entries:
+        """As read."""
+        numbers = np.frombuffer(body, dtype=np.int64)
+        half = len(numbers) // 2
+        return cls(numbers[:half], numbers[half:])
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Where a part of a run is in the table, and between which keys it lies."""
+
+    run_no: int
+    part_no: int
+    least: int
+    most: int
+    rows: int
+
+
+class Index:
+    """The index of one generation, as of the transaction it is used in. Keep it: what it has read stays true."""
+
+    def __init__(self, generation: int) -> None:
+        """Bind it to a generation; nothing is read yet."""
+        self.generation = generation
+        self.rows_read = 0
+        """How many entries and contents look-ups have given: the work of a batch, counted."""
+        self._parts: dict[Kind, list[_Part]] = {"key": [], "content": []}
+        self._loaded: dict[tuple[Kind, int, int], Any] = {}
+
+    def refresh(self, connection: sa.Connection) -> None:
+        """See which runs there are now."""
+        rows = connection.execute(
+            sa.select(*(index_run.c[name] for name in _COLUMNS[1:-1]))
+            .where(index_run.c.generation == self.generation)
+            .order_by(index_run.c.run_no, index_run.c.part_no)
+        )
+        self._parts = {"key": [], "content": []}
+        for kind, *rest in rows:
+            self._parts[kind].append(_Part(*rest))
+        there = {
+            (kind, part.run_no, part.part_no) for kind, parts in self._parts.items() for part in parts
+        }
+        for gone in self._loaded.keys() - there:
+            del self._loaded[gone]
+
+    def counts(self, connection: sa.Connection, keys: Numbers) -> KeyCounts:
+        """How many contents hold each key.
+
+        Args:
+            connection: Reading the state store.
+            keys: Distinct, rising.
+        """
+        counts = np.zeros(len(keys), dtype=np.int64)
+        found: list[tuple[Entries, Numbers, Numbers, Numbers]] = []
+        for part in self._parts["key"]:
+            start, end = _between(keys, part)
+            if start == end:
+                continue
+            entries = self._entries(connection, part)
+            low = np.searchsorted(entries.keys, keys[start:end], side="left")
+            high = np.searchsorted(entries.keys, keys[start:end], side="right")
+            there = np.flatnonzero(high > low)
+            if not len(there):
+                continue
+            low, high, places = low[there], high[there], there + start
+            held = high - low
+            if (gone := entries.taken_back) is not None:
+                held = held - 2 * (gone[high] - gone[low])
+            counts[places] += held
+            found.append((entries, places, low, high))
+        return KeyCounts(keys, counts, found, self)
+
+    def contents(self, connection: sa.Connection, contents: Numbers) -> pa.Table | None:
+        """What these contents say, those that are there, in no promised order.
+
+        Args:
+            connection: Reading the state store.
+            contents: Distinct, rising.
+
+        Returns:
+            The rows as they were written; None when the index holds no content at all.
+        """
+        wanted = contents
+        taken: list[pa.Table] = []
+        newest_first = sorted(self._parts["content"], key=lambda part: -part.run_no)
+        for part in newest_first:
+            start, end = _between(wanted, part)
+            if start == end:
+                continue
+            numbers, table = self._rows(connection, part)
+            places = np.searchsorted(numbers, wanted[start:end])
+            hit = numbers[np.minimum(places, len(numbers) - 1)] == wanted[start:end]
+            if hit.any():
+                taken.append(table.take(pa.array(places[hit])))
+                wanted = np.delete(wanted, np.flatnonzero(hit) + start)
+        if not taken:
+            empty = newest_first[:1]
+            return self._rows(connection, empty[0])[1].slice(0, 0) if empty else None
+        table = pa.concat_tables(taken)
+        table = table.filter(pc.invert(table["gone"]))
+        self.rows_read += table.num_rows
+        return table
+
+    def write(self, connection: sa.Connection, kind: Kind, bodies: Iterable[tuple[int, int, int, bytes]]) -> None:
+        """Write a run.
+
+        Args:
+            connection: Writing to the state store.
+            kind: Of what.
+            bodies: From `key_parts` or `content_parts`.
+        """
+        run_no = reserve(connection, "index_run")
+        for part_no, (least, most, rows, body) in enumerate(bodies):
+            insert_rows(
+                connection, index_run, _COLUMNS, [(self.generation, kind, run_no, part_no, least, most, rows, body)]
+            )
+
+    def merge(self, connection: sa.Connection) -> None:
+        """Merge new small runs, so that there are never more than a few; call it where `write` was."""
+        self.refresh(connection)
+        for kind in self._parts:
+            newest = _to_merge(self._parts[kind])
+            if len(newest) < 2:
+                continue
+            parts = [part for part in self._parts[kind] if part.run_no in newest]
+            oldest = len(newest) == len({part.run_no for part in self._parts[kind]})
+            self.write(connection, kind, self._merged(connection, kind, newest, parts, oldest))
+            connection.execute(
+                index_run.delete().where(
+                    index_run.c.generation == self.generation,
+                    index_run.c.kind == kind,
+                    index_run.c.run_no.in_(newest),
+                )
+            )
+
+    def clear(self, connection: sa.Connection) -> None:
+        """Delete every run."""
+        connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
+        self._loaded.clear()
+
+    def _merged(
+        self, connection: sa.Connection, kind: Kind, runs: Sequence[int], parts: Sequence[_Part], oldest: bool
+    ) -> Iterator[tuple[int, int, int, bytes]]:
+        if kind == "key":
+            each = [self._whole_run(connection, [part for part in parts if part.run_no == run]) for run in runs]
+            return key_parts(Entries.merged(each, oldest))
+        newest_first = sorted(parts, key=lambda part: (-part.run_no, part.part_no))
+        table = pa.concat_tables([self._rows(connection, part)[1] for part in newest_first])
+        numbers = table["content_no"].to_numpy()
+        _, first = np.unique(numbers, return_index=True)
+        table = table.take(pa.array(first))
+        return content_parts(table.filter(pc.invert(table["gone"])) if oldest else table)
+
+    def _whole_run(self, connection: sa.Connection, parts: Sequence[_Part]) -> Entries:
+        each = [self._entries(connection, part) for part in parts]
+        return Entries(np.concatenate([one.keys for one in each]), np.concatenate([one.contents for one in each]))
+
+    def _entries(self, connection: sa.Connection, part: _Part) -> Entries:
+        name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
+        if name not in self._loaded:
+            self._loaded[name] = Entries.from_bytes(self._body(connection, name))
+        entries: Entries = self._loaded[name]
+        return entries
+
+    def _rows(self, connection: sa.Connection, part: _Part) -> tuple[Numbers, pa.Table]:
+        name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
+        if name not in self._loaded:
+            table = pa.ipc.open_stream(self._body(connection, name)).read_all().combine_chunks()
+            self._loaded[name] = table["content_no"].to_numpy(), table
+        rows: tuple[Numbers, pa.Table] = self._loaded[name]
+        return rows
+
+    def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
+        kind, run_no, part_no = name
+        body = connection.execute(
+            sa.select(index_run.c.body).where(
+                index_run.c.generation == self.generation,
+                index_run.c.kind == kind,
+                index_run.c.run_no == run_no,
+                index_run.c.part_no == part_no,
+            )
+        ).scalar_one()
+        return bytes(body)
+
+
+@dataclass(frozen=True)
+class KeyCounts:
+    """How many contents hold each key, and the way to them.
+
+    Attributes:
+        keys: Distinct, rising.
+        counts: For each key how many contents hold it.
+    """
+
+    keys: Numbers
+    counts: Numbers
+    _found: Sequence[tuple[Entries, Numbers, Numbers, Numbers]]
+    _index: Index
+
+    def holders(self, wanted: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
+        """The places of wanted keys among the keys, and a content that holds each, pair by pair.
+
+        Args:
+            wanted: For each key whether its holders are asked for: the cost is that of their number.
+        """
+        places, contents = [], []
+        for entries, at, low, high in self._found:
+            asked = wanted[at]
+            low_, size = low[asked], (high - low)[asked]
+            within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
+            places.append(np.repeat(at[asked], size))
+            contents.append(entries.contents[np.repeat(low_, size) + within])
+        if not places:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
+        place, content = np.concatenate(places), np.concatenate(contents)
+        if (content < 0).any():
+            named = _content(content)
+            order = np.lexsort((np.arange(len(place)), named, place))
+            place, content, named = place[order], content[order], named[order]
+            last = np.ones(len(place), dtype=np.bool_)
+            last[:-1] = (place[1:] != place[:-1]) | (named[1:] != named[:-1])
+            kept = last & (content >= 0)
+            place, content = place[kept], content[kept]
+        self._index.rows_read += len(place)
+        return place, content
+
+
+def key_parts(entries: Entries) -> Iterator[tuple[int, int, int, bytes]]:
+    """A run of entries in parts: least and greatest key, rows, body."""
+    for start in range(0, len(entries.keys), KEYS_A_PART):
+        part = Entries(*(one[start : start + KEYS_A_PART] for one in (entries.keys, entries.contents)))
+        yield int(part.keys[0]), int(part.keys[-1]), len(part.keys), part.to_bytes()
+
+
+def content_parts(table: pa.Table) -> Iterator[tuple[int, int, int, bytes]]:
+    """A run of contents in parts: least and greatest content, rows, body.
+
+    Args:
+        table: Columns `content_no` (rising), `gone` (the content is no more), and what it says.
+    """
+    options = pa.ipc.IpcWriteOptions(compression="lz4")
+    for start in range(0, table.num_rows, CONTENTS_A_PART):
+        part = table.slice(start, CONTENTS_A_PART).combine_chunks()
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, part.schema, options=options) as writer:
+            writer.write_table(part)
+        numbers = part["content_no"]
+        yield numbers[0].as_py(), numbers[-1].as_py(), part.num_rows, sink.getvalue().to_pybytes()
+
+
+def _content(contents: Numbers) -> Numbers:
+    """The content that an entry names, whether it is added or taken back."""
+    return np.where(contents < 0, -1 - contents, contents)
+
+
+def _between(numbers: Numbers, part: _Part) -> tuple[int, int]:
+    return (
+        int(np.searchsorted(numbers, part.least, side="left")),
+        int(np.searchsorted(numbers, part.most, side="right")),
+    )
+
+
+def _to_merge(parts: Sequence[_Part]) -> list[int]:
+    """The newest runs that together are no longer small beside the next older one, from the oldest to the newest."""
+    sizes: dict[int, int] = {}
+    for part in parts:
+        sizes[part.run_no] = sizes.get(part.run_no, 0) + part.rows
+    newest: list[int] = []
+    together = 0
+    for run_no in sorted(sizes, reverse=True):
+        if newest and sizes[run_no] >= _MUCH_LARGER * together:
+            break
+        newest.append(run_no)
+        together += sizes[run_no]
+    return newest[::-1]
