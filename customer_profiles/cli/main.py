@@ -11,7 +11,19 @@ from typing import Annotated
 
 import typer
 
-from customer_profiles.cli import demo, evaluate, export, profile, quarantine, query, rebuild, run, state, ui
+from customer_profiles.cli import (
+    demo,
+    evaluate,
+    export,
+    identity,
+    profile,
+    quarantine,
+    query,
+    rebuild,
+    run,
+    state,
+    ui,
+)
 from customer_profiles.cli.output import err, out, show_error
 from customer_profiles.errors import CustomerProfilesError
 
@@ -36,6 +48,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(profile.app, name="profile")
+app.add_typer(identity.app, name="identity")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("query")(query.query)
