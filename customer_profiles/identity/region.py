@@ -13,13 +13,21 @@ from typing import Protocol
 from customer_profiles.identity.greedy import greedy
 from customer_profiles.identity.linkage import Linkage
 from customer_profiles.identity.rulings import Rulings
-from customer_profiles.identity.vetoes import Facts
+from customer_profiles.identity.vetoes import Facts, Verdict
 
 _ROUNDS = 8
 
 
 class StoredGraph(Protocol):
     """The graph after a change, with the clusters from before it. Only live records count."""
+
+    def load_clusters(self, records: Iterable[int]) -> None:
+        """Told which records' clusters will be asked for next."""
+        ...
+
+    def load_neighbours(self, records: Iterable[int]) -> None:
+        """Told which records' neighbours will be asked for next."""
+        ...
 
     def lives(self, record: int) -> bool:
         """Whether the record is alive now."""
@@ -44,11 +52,13 @@ class Region:
 
     Attributes:
         labels: For each live record of the region the smallest record of its new cluster.
+        verdicts: For each edge that begins or ends in the region (smaller record, larger record) what became of it.
         loaded: How many records were looked at, the ring around the region included.
         rounds: How often the rule was run.
     """
 
     labels: Mapping[int, int]
+    verdicts: Mapping[tuple[int, int], Verdict]
     loaded: int
     rounds: int
 
@@ -68,6 +78,8 @@ def recluster(graph: StoredGraph, dirty: Iterable[int], rulings: Rulings, linkag
         The clusters of the region; every cluster outside stands as it was.
     """
     region: set[int] = set()
+    dirty = set(dirty)
+    graph.load_clusters(dirty)
     for record in dirty:
         region |= _cluster(graph, record)
     rounds = 0
@@ -76,11 +88,16 @@ def recluster(graph: StoredGraph, dirty: Iterable[int], rulings: Rulings, linkag
         around = _ring(graph, region, rulings)
         while rounds > _ROUNDS and (further := _ring(graph, region | around, rulings)):
             around |= further
-        labels = _cluster_now(graph, region | around, rulings, linkage)
+        labels, verdicts = _cluster_now(graph, region | around, rulings, linkage)
         touched = {labels[record] for record in region}
         grown = {record for record in around if labels[record] in touched}
         if not grown:
-            return Region({record: labels[record] for record in region}, len(region | around), rounds)
+            ends_here = {
+                pair: verdict for pair, verdict in verdicts.items() if pair[0] in region or pair[1] in region
+            }
+            return Region(
+                {record: labels[record] for record in region}, ends_here, len(region | around), rounds
+            )
         for record in grown:
             region |= _cluster(graph, record)
 
@@ -93,9 +110,11 @@ def _cluster(graph: StoredGraph, record: int) -> set[int]:
 
 def _ring(graph: StoredGraph, region: set[int], rulings: Rulings) -> set[int]:
     """The old clusters next to the region through any stored edge or *together*."""
+    graph.load_neighbours(region)
     beside = {neighbour for record in region for neighbour in graph.neighbours(record)}
     for record in region & rulings.partners.keys():
         beside |= {partner for partner in rulings.partners[record] if graph.lives(partner)}
+    graph.load_clusters(beside - region)
     around: set[int] = set()
     for record in beside - region:
         if record not in around:
@@ -103,7 +122,10 @@ def _ring(graph: StoredGraph, region: set[int], rulings: Rulings) -> set[int]:
     return around - region
 
 
-def _cluster_now(graph: StoredGraph, records: set[int], rulings: Rulings, linkage: Linkage) -> dict[int, int]:
+def _cluster_now(
+    graph: StoredGraph, records: set[int], rulings: Rulings, linkage: Linkage
+) -> tuple[dict[int, int], dict[tuple[int, int], Verdict]]:
+    graph.load_neighbours(records)
     edges = [
         (-weight, record, neighbour)
         for record in records
@@ -111,5 +133,5 @@ def _cluster_now(graph: StoredGraph, records: set[int], rulings: Rulings, linkag
         if record < neighbour and neighbour in records
     ]
     in_turn = [(-weight, left, right) for weight, left, right in sorted(edges)]
-    labels, _ = greedy(sorted(records), in_turn, graph.facts_of(records), rulings, linkage)
-    return labels
+    labels, verdicts = greedy(sorted(records), in_turn, graph.facts_of(records), rulings, linkage)
+    return labels, {(left, right): verdict for (_, left, right), verdict in zip(in_turn, verdicts, strict=True)}

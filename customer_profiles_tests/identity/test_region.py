@@ -26,6 +26,12 @@ class Graph:
     clusters: dict[int, frozenset[int]] = field(default_factory=dict)
     linkage: Linkage = Linkage.from_bits(0.5, -8, 0.5)
 
+    def load_clusters(self, records: Iterable[int]) -> None:
+        """Everything is in memory here."""
+
+    def load_neighbours(self, records: Iterable[int]) -> None:
+        """Everything is in memory here."""
+
     def lives(self, record: int) -> bool:
         return record in self.facts
 

@@ -190,6 +190,12 @@ class World:
         kept = {one: label for one, label in self.labels.items() if one in self.people}
         self.labels = kept | dict(region.labels)
 
+    def load_clusters(self, records: Iterable[int]) -> None:
+        """Everything is in memory here."""
+
+    def load_neighbours(self, records: Iterable[int]) -> None:
+        """Everything is in memory here."""
+
     def lives(self, record: int) -> bool:
         return record in self.people
 
