@@ -72,6 +72,12 @@ def dead_records_of(conn: Connection, generation: int, record_nos: Iterable[int]
     return sorted({record_of(claim_no) for claim_no in dead if heirs.record_of(claim_no) in own})
 
 
+def records_of_claims(conn: Connection, generation: int, claim_nos: Iterable[int]) -> dict[int, int | None]:
+    """By claim the living record that holds it, None for one that is gone."""
+    heirs = _Heirs(conn, generation)
+    return {claim_no: heirs.record_of(claim_no) for claim_no in claim_nos}
+
+
 class _Heirs:
     """Follows claims to living records through the stored estates."""
 

@@ -31,6 +31,11 @@ from customer_profiles.identity.graph_store import (
     write_review,
 )
 from customer_profiles.identity.linking import Linked, link
+from customer_profiles.identity.membership_history import (
+    moved_between,
+    touched_claims,
+    write_membership_history,
+)
 from customer_profiles.identity.models import model_in_use, promoted_version
 from customer_profiles.identity.records import identity_records
 from customer_profiles.identity.succession import Rulebook, Succession, succeed
@@ -208,6 +213,11 @@ class ResolveStage:
         written, deleted = write_edges(connection, generation, batch.linked.edges, verdicts)
         write_review(connection, generation, batch.linked.edges)
         write_members(connection, generation, batch.old, batch.new)
+        if succession is not None:
+            claims = touched_claims(connection, succession, batch.changes.fresh_decisions)
+            write_membership_history(
+                connection, generation, now, *moved_between(batch.old, batch.new), claims
+            )
         customers, sizes = batch.changed_customers
         first = reserve(connection, "customer_change", len(customers))
         write_customers(connection, generation, customers, sizes, first)

@@ -180,3 +180,46 @@ customer_id = sa.Table(
     ),
     comment="Every ID a customer ever had, so that it is found again; a fact that no rebuild clears.",
 )
+
+identity_commit = sa.Table(
+    "identity_commit",
+    STATE,
+    column("commit_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("committed_at", Micros, index=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("generation", Number, owner=Owner.SYSTEM, data_class=_NONE, comment="What was live from then on."),
+    column("moved", Number, owner=Owner.SYSTEM, data_class=_NONE, comment="Records whose customer changed."),
+    comment="The moments at which who belongs to whom is defined; appended, never rewritten.",
+)
+
+membership_history = sa.Table(
+    "membership_history",
+    STATE,
+    column("record_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_PSEUDONYM),
+    column("commit_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_NONE),
+    column(
+        "customer_no",
+        Number,
+        nullable=True,
+        owner=Owner.CUSTOMER,
+        data_class=_PSEUDONYM,
+        comment="From this commit until the record's next row; none when the record was gone.",
+    ),
+    sa.Index(None, "customer_no"),
+    comment="Which customer each record belonged to, commit by commit; appended, never rewritten.",
+)
+
+claim_history = sa.Table(
+    "claim_history",
+    STATE,
+    column("claim_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_PSEUDONYM),
+    column("commit_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_NONE),
+    column(
+        "record_no",
+        Number,
+        nullable=True,
+        owner=Owner.RECORD,
+        data_class=_PSEUDONYM,
+        comment="The living record that held it from this commit until its next row; none when it led to nobody.",
+    ),
+    comment="What a claim led to where that was not simply its own record; appended, never rewritten.",
+)

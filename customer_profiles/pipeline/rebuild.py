@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from customer_profiles.identity.membership_history import write_switch
 from customer_profiles.marts.promotion import carry_over
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.engine import State
@@ -100,4 +101,5 @@ def _promote(state: State, number: int, started: float) -> Rebuilt:
         moved = int(connection.execute(_MOVED, {"live": live, "rebuilt": number}).scalar_one())
         rebuilt = Rebuilt(number, before, after, moved, changed, round(time.monotonic() - started, 3))
         promote_generation(connection, number, asdict(rebuilt))
+        write_switch(connection, live, number, time.time_ns() // 1000)
     return rebuilt
