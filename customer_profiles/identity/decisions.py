@@ -111,8 +111,22 @@ def decide(
     return decision_id
 
 
-def undo(connection: sa.Connection, decision_id: str, undone_at: int | None = None) -> None:
+def undo(
+    connection: sa.Connection,
+    decision_id: str,
+    undone_at: int | None = None,
+    *,
+    by: str | None = None,
+    reason: str | None = None,
+) -> None:
     """Take a decision back; the next resolve no longer obeys it.
+
+    Args:
+        connection: Writing to the state store.
+        decision_id: Its ID.
+        undone_at: When (micros), now by default.
+        by: Who takes it back.
+        reason: Why.
 
     Raises:
         DecisionError: There is no such decision, or it was undone before.
@@ -123,6 +137,8 @@ def undo(connection: sa.Connection, decision_id: str, undone_at: int | None = No
         .values(
             undone_at=time.time_ns() // 1000 if undone_at is None else undone_at,
             undone_change_no=reserve(connection, "change"),
+            undone_by=by,
+            undone_reason=reason,
         )
     ).rowcount
     if undone != 1:

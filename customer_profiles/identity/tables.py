@@ -124,6 +124,8 @@ decision = sa.Table(
     ),
     column("undone_at", Micros, nullable=True, owner=Owner.SYSTEM, data_class=_NONE),
     column("undone_change_no", Number, nullable=True, unique=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("undone_by", Text, nullable=True, owner=Owner.SYSTEM, data_class=_PSEUDONYM),
+    column("undone_reason", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.SENSITIVE),
     comment="What stewards said about who is one person and who is not.",
 )
 
