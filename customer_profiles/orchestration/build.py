@@ -40,4 +40,6 @@ def build_definitions(
         jobs=build_jobs(),
         schedules=build_schedules(),
         resources={"pipeline": PipelineOpener(settings, progress, limit).as_resource()},
+        # What the web UI starts without a job of ours too: a process for each asset would only wait for the writer's lock.
+        executor=dg.in_process_executor,
     )

@@ -11,12 +11,24 @@ from customer_profiles.settings import Settings
 
 _ERROR = dg.AssetCheckSeverity.ERROR
 _WARN = dg.AssetCheckSeverity.WARN
+_DERIVED = {
+    "identity_graph": "resolve",
+    "interaction_buckets": "accumulate",
+    "traits": "refresh_traits",
+    "segments": "refresh_segments",
+}
+"""The assets after the cleaned ones, and the stage that each drains."""
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
     """Every check of the project."""
     return [
-        *[_ledger_adds_up(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
+        *[
+            _ledger_adds_up(key, f"ingest_{contract}", source)
+            for key in cleaned_keys(settings, "record", "interaction", "consent")
+            for source, contract in [_source_and_contract(key)]
+        ],
+        *[_ledger_adds_up(dg.AssetKey(asset), stage) for asset, stage in _DERIVED.items()],
         *[_quarantine_share(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
         _cluster_sizes(),
         _hubs(),
@@ -30,9 +42,7 @@ def _source_and_contract(key: dg.AssetKey) -> tuple[str, str]:
     return source, {"records": "record", "interactions": "interaction"}.get(plural, plural)
 
 
-def _ledger_adds_up(key: dg.AssetKey) -> dg.AssetChecksDefinition:
-    source, contract = _source_and_contract(key)
-
+def _ledger_adds_up(key: dg.AssetKey, stage: str, source: str | None = None) -> dg.AssetChecksDefinition:
     @dg.asset_check(
         asset=key,
         name="ledger_adds_up",
@@ -40,7 +50,7 @@ def _ledger_adds_up(key: dg.AssetKey) -> dg.AssetChecksDefinition:
     )
     def ledger_adds_up(pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as house:
-            account = overview.account(house.state, source, contract)
+            account = overview.account(house.state, stage, source)
         return dg.AssetCheckResult(
             passed=account.adds_up,
             severity=_ERROR,
@@ -60,7 +70,7 @@ def _quarantine_share(key: dg.AssetKey) -> dg.AssetChecksDefinition:
     )
     def quarantine_share(pipeline: PipelineResource) -> dg.AssetCheckResult:
         with pipeline.opened() as house:
-            account = overview.account(house.state, source, contract)
+            account = overview.account(house.state, f"ingest_{contract}", source)
         totals = account.totals
         share = totals["quarantined"] / totals["received"] if totals["received"] else 0.0
         return dg.AssetCheckResult(

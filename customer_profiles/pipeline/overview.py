@@ -178,10 +178,10 @@ def accuracy(state: State, settings: Settings) -> Accuracy | None:
         return Accuracy.of(checks.accuracy(connection, live_generation(connection), settings.identity.truth))
 
 
-def account(state: State, source: str, contract: str) -> LedgerCheck:
-    """Whether the ledger of one ingest stage adds up, and its totals."""
+def account(state: State, stage: str, source: str | None = None) -> LedgerCheck:
+    """Whether the ledger of one stage adds up, and its totals; of one source where one is named."""
     with state.reading() as connection:
-        return ledger_check(connection, f"ingest_{contract}", source)
+        return ledger_check(connection, stage, source)
 
 
 def summary(state: State, settings: Settings) -> Summary:

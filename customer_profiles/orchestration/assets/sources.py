@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import dagster as dg
 
+from customer_profiles.orchestration.columns import read_columns
 from customer_profiles.settings import Settings, Source
 
 _DATABASE_KINDS = ("postgresql", "mysql", "mssql", "oracle", "snowflake", "bigquery", "sqlite")
+_READS = {
+    "files": "each file once, on from where it was left",
+    "database": "the whole table, compared each time",
+}
 
 
 def feed_key(source: str, feed: str) -> dg.AssetKey:
@@ -23,7 +28,12 @@ def build(settings: Settings) -> list[dg.AssetSpec]:
             description=f"{source.description or name}: {feed.table or feed.files}.",
             owners=[source.owner or settings.owner],
             kinds={_kind(source)},
-            metadata={"contract": feed.contract, "trust": source.trust},
+            metadata={
+                "contract": feed.contract,
+                "trust": source.trust,
+                "reads": "what its cursor says is new" if feed.cursor else _READS[source.connector.type],
+                "dagster/column_schema": read_columns(settings, feed),
+            },
         )
         for name, source in settings.sources.items()
         for feed_name, feed in source.feeds.items()
