@@ -52,7 +52,11 @@ resolved_record = sa.Table(
     column("generation", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
     column("record_no", Number, primary_key=True, owner=Owner.RECORD, data_class=_PSEUDONYM),
     column(
-        "content_no", Number, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Digest of what it says, normalised."
+        "content_no",
+        Number,
+        owner=Owner.RECORD,
+        data_class=_PSEUDONYM,
+        comment="Digest of what it says, normalised.",
     ),
     column("first_name", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.IDENTIFIER),
     column("birth_date", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.DEMOGRAPHIC),
@@ -160,6 +164,29 @@ model = sa.Table(
     column("created_at", Micros, owner=Owner.SYSTEM, data_class=_NONE),
     column("splink_version", Text, owner=Owner.SYSTEM, data_class=_NONE),
     comment="Versioned bundles of the Splink model; at most one is promoted.",
+)
+
+model_promotion = sa.Table(
+    "model_promotion",
+    STATE,
+    column("promotion_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column(
+        "version",
+        Number,
+        owner=Owner.SYSTEM,
+        data_class=_NONE,
+        comment="The model in use from then on; 0 for the priors.",
+    ),
+    column(
+        "generation",
+        Number,
+        nullable=True,
+        owner=Owner.SYSTEM,
+        data_class=_NONE,
+        comment="The generation that was built with it; none when the next batch took it up.",
+    ),
+    column("promoted_at", Micros, owner=Owner.SYSTEM, data_class=_NONE),
+    comment="Which model came into use when; appended, never rewritten.",
 )
 
 customer_id = sa.Table(
