@@ -1,9 +1,10 @@
-"""Claims and estates in the state: all of them in columns, only the few that matter one by one."""
+"""Claims and estates in the state: all of them in columns, or the few that a batch needs, read when they are asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import Generic, TypeVar
 
 import numpy as np
 import sqlalchemy as sa
@@ -11,10 +12,12 @@ from numpy.typing import NDArray
 
 from customer_profiles.identity.claims import Claims, incarnation_of, record_of
 from customer_profiles.identity.graph_store import read_columns
+from customer_profiles.identity.rulings import Rulings
 from customer_profiles.identity.tables import claim, estate
-from customer_profiles.state.bulk import delete_rows, insert_rows
+from customer_profiles.state.bulk import delete_rows, insert_rows, rows_by_key
 
 Numbers = NDArray[np.int64]
+Value = TypeVar("Value")
 _CHUNK = 100_000
 
 
@@ -48,9 +51,9 @@ class Column(MutableMapping[int, int]):
         return sum(1 for _ in self)
 
 
-@dataclass
+@dataclass(frozen=True)
 class StoredClaims:
-    """What is stored of claims and estates.
+    """All claims and estates there are.
 
     Attributes:
         numbers: The numbers of all claims, rising.
@@ -70,13 +73,8 @@ class StoredClaims:
             numbers[order], np.concatenate([self.seniority, positions])[order], dict(self.estates)
         )
 
-    def claims(self, living: Numbers) -> Claims:
-        """These claims while the given records live, rising."""
-
-        def lives(record_no: int) -> bool:
-            place = int(np.searchsorted(living, record_no))
-            return place < len(living) and int(living[place]) == record_no
-
+    def claims(self, lives: Callable[[int], bool]) -> Claims:
+        """These claims, while records live as told."""
         return Claims(self.seniority_of, self.incarnation_of, dict(self.estates), lives)
 
     @property
@@ -92,6 +90,129 @@ class StoredClaims:
         last = np.append(np.flatnonzero(np.diff(records[order])), len(order) - 1) if len(order) else order
         latest = self.numbers[order[last]]
         return Column(record_of(latest), incarnation_of(latest))
+
+
+class _Read(MutableMapping[int, Value], Generic[Value]):
+    """Values that are read when they are first asked for; what is written here stays here."""
+
+    def __init__(self, read: Callable[[list[int]], Mapping[int, Value]]) -> None:
+        self._read, self._known = read, dict[int, Value]()
+        self._asked: set[int] = set()
+
+    def load(self, keys: Iterable[int]) -> None:
+        """Read many at once."""
+        wanted = [key for key in keys if key not in self._asked]
+        if wanted:
+            self._asked.update(wanted)
+            for key, value in self._read(wanted).items():
+                self._known.setdefault(key, value)
+
+    def __getitem__(self, key: int) -> Value:
+        self.load((key,))
+        return self._known[key]
+
+    def __setitem__(self, key: int, value: Value) -> None:
+        self._asked.add(key)
+        self._known[key] = value
+
+    def __delitem__(self, key: int) -> None:
+        self.load((key,))
+        del self._known[key]
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._known)
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+
+class ClaimsByNeed:
+    """Claims and estates as they are in the transaction, read when they are asked for."""
+
+    def __init__(self, connection: sa.Connection, lives: Callable[[int], bool]) -> None:
+        """Nothing is read yet.
+
+        Args:
+            connection: Reading or writing the state store.
+            lives: Whether a record is alive.
+        """
+        self._connection = connection
+        self._seniority = _Read(self._read_seniority)
+        self._incarnation = _Read(self._read_incarnations)
+        self._estates = _Read(self._read_estates)
+        self.claims = Claims(self._seniority, self._incarnation, self._estates, lives)
+        """Seniority, incarnations and estates behave as if all were here; what is changed here is not yet stored."""
+
+    def load(self, records: Iterable[int]) -> None:
+        """Read the claims of many records at once."""
+        records = list(records)
+        self._incarnation.load(records)
+        self._of_records(records)
+
+    def founders(self, clusters: Mapping[int, Iterable[int]], rulings: Rulings) -> dict[int, int]:
+        """The claim that gives each cluster its ID: the most senior one that resolves into it.
+
+        New claims and estates have to be stored before.
+
+        Args:
+            clusters: By label the living records.
+            rulings: The decisions in force.
+
+        Returns:
+            By label the number of the claim.
+        """
+        label_of = {record: label for label, records in clusters.items() for record in records}
+        self.load(label_of)
+        found: dict[int, tuple[int, int]] = {}
+        for claim_no in self.leading_to(self._of_records(label_of)):
+            holder = self.claims.resolve(claim_no, rulings)
+            if holder in label_of:
+                of = (self._seniority[claim_no], claim_no)
+                label = label_of[holder]
+                found[label] = min(found.get(label, of), of)
+        return {label: claim_no for label, (_, claim_no) in found.items()}
+
+    def claims_of(self, records: Iterable[int]) -> set[int]:
+        """All claims of records, one for each of their lives."""
+        return set(self._of_records(list(records)))
+
+    def leading_to(self, claims: Iterable[int]) -> set[int]:
+        """Claims, and every dead claim that has one of them for an heir, and so on."""
+        reached = set(claims)
+        new = set(reached)
+        while new:
+            left = rows_by_key(self._connection, estate, "heir_claim_no", new, ("claim_no",))
+            new = {claim_no for (claim_no,) in left} - reached
+            reached |= new
+        self._seniority.load(reached)
+        self._incarnation.load({record_of(claim_no) for claim_no in reached})
+        self._estates.load(reached)
+        return reached
+
+    def _of_records(self, records: Iterable[int]) -> list[int]:
+        rows = rows_by_key(self._connection, claim, "record_no", records, ("claim_no", "seniority"))
+        for claim_no, seniority in rows:
+            self._seniority[claim_no] = seniority
+        return [claim_no for claim_no, _ in rows]
+
+    def _read_seniority(self, claims: list[int]) -> Mapping[int, int]:
+        return dict(rows_by_key(self._connection, claim, "claim_no", claims, ("claim_no", "seniority")))
+
+    def _read_incarnations(self, records: list[int]) -> Mapping[int, int]:
+        latest: dict[int, int] = {}
+        rows = rows_by_key(self._connection, claim, "record_no", records, ("record_no", "incarnation"))
+        for record_no, incarnation in rows:
+            latest[record_no] = max(incarnation, latest.get(record_no, 0))
+        return latest
+
+    def _read_estates(self, claims: list[int]) -> Mapping[int, tuple[int, ...]]:
+        heirs: dict[int, list[tuple[int, int]]] = {}
+        rows = rows_by_key(
+            self._connection, estate, "claim_no", claims, ("claim_no", "rank", "heir_claim_no")
+        )
+        for claim_no, rank, heir in rows:
+            heirs.setdefault(claim_no, []).append((rank, heir))
+        return {claim_no: tuple(heir for _, heir in sorted(ranked)) for claim_no, ranked in heirs.items()}
 
 
 def read_claims(connection: sa.Connection) -> StoredClaims:

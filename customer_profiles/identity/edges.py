@@ -126,14 +126,14 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
             candidates += load_candidates(connection, part, parts)
             load_levels(connection, scoring)
             load_weights(connection, scoring)
-            _keep(connection, kinds, bundle, settings)
+            keep_scored(connection, kinds, bundle, settings)
         hubs = connection.execute(
             "select kind, value, holders, reason from hub order by kind, value"
         ).fetchall()
         least = round(bundle.edge_threshold * UNITS_A_BIT)
         return Edges(
-            pairs=_pairs_of_records(connection, f"kind < {len(kinds)} or weight >= {least}"),
-            review=_pairs_of_records(connection, f"kind = {len(kinds)} and weight < {least}"),
+            pairs=pairs_of_records(connection, f"kind < {len(kinds)} or weight >= {least}"),
+            review=pairs_of_records(connection, f"kind = {len(kinds)} and weight < {least}"),
             kinds=(*kinds, PROBABILISTIC),
             supports=(*kinds, *(rule.name for rule in bundle.rules)),
             hubs=tuple(Hub(*row) for row in hubs),
@@ -141,13 +141,13 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
         )
 
 
-def _keep(
+def keep_scored(
     connection: duckdb.DuckDBPyConnection,
     kinds: tuple[str, ...],
     bundle: ModelBundle,
     settings: IdentitySettings,
 ) -> None:
-    """Keep the scored pairs that an identifier joins or whose weight reaches the review band."""
+    """Keep the pairs of the table `scored` that an identifier joins or whose weight reaches the review band, in `found`."""
     weights = []
     for bit, kind in enumerate(kinds):
         rule = settings.identifiers[kind]
@@ -179,8 +179,8 @@ def _keep(
     """)
 
 
-def _pairs_of_records(connection: duckdb.DuckDBPyConnection, condition: str) -> Pairs:
-    """The pairs of contents as pairs of records.
+def pairs_of_records(connection: duckdb.DuckDBPyConnection, condition: str) -> Pairs:
+    """The pairs of contents in `found` that fulfil a condition, as pairs of records (table `member`).
 
     Of many copies of one content only the first few meet other contents; the others meet the first copy.
     Otherwise a thousand copies of one person would be half a million edges.

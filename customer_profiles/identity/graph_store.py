@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges import Edges, Pairs
-from customer_profiles.identity.tables import customer, edge, member, review_pair
+from customer_profiles.identity.records import looked_at
+from customer_profiles.identity.tables import customer, edge, member, resolved_record, review_pair
 from customer_profiles.identity.vetoes import Verdict
 from customer_profiles.state.bulk import arrow_batches, delete_rows, insert_rows, upsert_rows
 from customer_profiles.state.schema import to_json
@@ -19,7 +21,10 @@ from customer_profiles.state.schema import to_json
 Numbers = NDArray[np.int64]
 _CHUNK = 100_000
 _REFUSALS = (None, *(verdict.name.lower() for verdict in Verdict if verdict is not Verdict.ACCEPTED))
+_BELOW = "score below the edge threshold"
 _NOWHERE = -1
+StoredEdge = tuple[int, str, str]
+"""Weight, kind and support of an edge, as stored."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,127 @@ def write_edges(
 
 def write_review(connection: sa.Connection, generation: int, edges: Edges) -> None:
     """Write the pairs in the review band that differ from those stored."""
-    reason = np.full(len(edges.review), "score below the edge threshold", dtype=object)
+    reason = np.full(len(edges.review), _BELOW, dtype=object)
     columns = [edges.review.weight, reason]
     _write_pairs(connection, review_pair, ("weight", "reason"), generation, edges.review, columns)
+
+
+def change_edges(
+    connection: sa.Connection, generation: int, edges: Edges, old: Mapping[tuple[int, int], StoredEdge]
+) -> tuple[int, int]:
+    """Put edges in the place of stored ones.
+
+    What became of an edge that was there stays until clustering says otherwise; a new one counts as accepted.
+
+    Args:
+        connection: Writing to the state store.
+        generation: Which graph.
+        edges: The edges that are there now.
+        old: All stored edges that they stand for.
+
+    Returns:
+        How many edges were written, and how many deleted.
+    """
+    supports, support_of = _support_texts(edges)
+    pairs = edges.pairs
+    columns = (pairs.left, pairs.right, pairs.weight, pairs.kind, support_of)
+    now = {
+        (left, right): (weight, edges.kinds[kind], supports[support])
+        for left, right, weight, kind, support in zip(*(column.tolist() for column in columns), strict=True)
+    }
+    gone = old.keys() - now
+    delete_rows(
+        connection, edge, ("generation", "left_no", "right_no"), ((generation, *pair) for pair in gone)
+    )
+    names = ("weight", "kind", "support")
+    rows = [(generation, *pair, *said, 1, None) for pair, said in now.items() if old.get(pair) != said]
+    upsert_rows(
+        connection,
+        edge,
+        ("generation", "left_no", "right_no", *names, "accepted", "refusal"),
+        rows,
+        key=("generation", "left_no", "right_no"),
+        replace=names,
+    )
+    return len(rows), len(gone)
+
+
+def change_review(
+    connection: sa.Connection, generation: int, edges: Edges, old: Mapping[tuple[int, int], int]
+) -> None:
+    """Put review pairs in the place of stored ones, given with their weights."""
+    review = edges.review
+    columns = (review.left.tolist(), review.right.tolist(), review.weight.tolist())
+    now = {(left, right): weight for left, right, weight in zip(*columns, strict=True)}
+    key = ("generation", "left_no", "right_no")
+    delete_rows(connection, review_pair, key, ((generation, *pair) for pair in old.keys() - now))
+    rows = [(generation, *pair, weight, _BELOW) for pair, weight in now.items() if old.get(pair) != weight]
+    names = ("weight", "reason")
+    upsert_rows(connection, review_pair, (*key, *names), rows, key=key, replace=names)
+
+
+def write_verdicts(
+    connection: sa.Connection,
+    generation: int,
+    verdicts: Mapping[tuple[int, int], Verdict],
+    refusals: Mapping[tuple[int, int], str | None],
+) -> None:
+    """Write what became of edges where that differs from what is stored.
+
+    Args:
+        connection: Writing to the state store.
+        generation: Which graph.
+        verdicts: By edge what became of it.
+        refusals: By edge the stored reason for which it was refused, None where it was accepted.
+    """
+    rows = []
+    for (left, right), verdict in verdicts.items():
+        refusal = _REFUSALS[verdict]
+        if refusals[left, right] != refusal:
+            rows.append((int(verdict is Verdict.ACCEPTED), refusal, generation, left, right))
+    update = edge.update().where(
+        edge.c.generation == sa.bindparam("of"),
+        edge.c.left_no == sa.bindparam("left"),
+        edge.c.right_no == sa.bindparam("right"),
+    )
+    if rows:
+        connection.execute(
+            update,
+            [
+                {"accepted": accepted, "refusal": refusal, "of": of, "left": left, "right": right}
+                for accepted, refusal, of, left, right in rows
+            ],
+        )
+
+
+def write_resolved(
+    connection: sa.Connection,
+    generation: int,
+    records: pa.Table,
+    contents: Numbers,
+    gone: Numbers | None = None,
+) -> None:
+    """Write what the graph has taken in of records.
+
+    Args:
+        connection: Writing to the state store.
+        generation: Which graph.
+        records: Identity records.
+        contents: The content of each.
+        gone: Records that live no more; None when `records` are all there are.
+    """
+    if gone is None:
+        connection.execute(resolved_record.delete().where(resolved_record.c.generation == generation))
+    else:
+        _delete(connection, resolved_record, ("generation", "record_no"), generation, gone)
+    columns = [
+        records["record_no"].to_pylist(),
+        contents.tolist(),
+        *(looked_at(records[name]).to_pylist() for name in ("given_name", "birth_date")),
+    ]
+    write = _insert if gone is None else _upsert
+    names = ("record_no", "content_no", "first_name", "birth_date")
+    write(connection, resolved_record, names, ("record_no",), generation, columns)
 
 
 def _support_texts(edges: Edges) -> tuple[NDArray[np.object_], Numbers]:

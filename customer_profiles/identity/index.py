@@ -136,9 +136,7 @@ class Index:
         self._parts = {"key": [], "content": []}
         for kind, *rest in rows:
             self._parts[kind].append(_Part(*rest))
-        there = {
-            (kind, part.run_no, part.part_no) for kind, parts in self._parts.items() for part in parts
-        }
+        there = {(kind, part.run_no, part.part_no) for kind, parts in self._parts.items() for part in parts}
         for gone in self._loaded.keys() - there:
             del self._loaded[gone]
 
@@ -200,7 +198,9 @@ class Index:
         self.rows_read += table.num_rows
         return table
 
-    def write(self, connection: sa.Connection, kind: Kind, bodies: Iterable[tuple[int, int, int, bytes]]) -> None:
+    def write(
+        self, connection: sa.Connection, kind: Kind, bodies: Iterable[tuple[int, int, int, bytes]]
+    ) -> None:
         """Write a run.
 
         Args:
@@ -211,7 +211,10 @@ class Index:
         run_no = reserve(connection, "index_run")
         for part_no, (least, most, rows, body) in enumerate(bodies):
             insert_rows(
-                connection, index_run, _COLUMNS, [(self.generation, kind, run_no, part_no, least, most, rows, body)]
+                connection,
+                index_run,
+                _COLUMNS,
+                [(self.generation, kind, run_no, part_no, least, most, rows, body)],
             )
 
     def merge(self, connection: sa.Connection) -> None:
@@ -241,7 +244,9 @@ class Index:
         self, connection: sa.Connection, kind: Kind, runs: Sequence[int], parts: Sequence[_Part], oldest: bool
     ) -> Iterator[tuple[int, int, int, bytes]]:
         if kind == "key":
-            each = [self._whole_run(connection, [part for part in parts if part.run_no == run]) for run in runs]
+            each = [
+                self._whole_run(connection, [part for part in parts if part.run_no == run]) for run in runs
+            ]
             return key_parts(Entries.merged(each, oldest))
         newest_first = sorted(parts, key=lambda part: (-part.run_no, part.part_no))
         table = pa.concat_tables([self._rows(connection, part)[1] for part in newest_first])
@@ -252,7 +257,9 @@ class Index:
 
     def _whole_run(self, connection: sa.Connection, parts: Sequence[_Part]) -> Entries:
         each = [self._entries(connection, part) for part in parts]
-        return Entries(np.concatenate([one.keys for one in each]), np.concatenate([one.contents for one in each]))
+        return Entries(
+            np.concatenate([one.keys for one in each]), np.concatenate([one.contents for one in each])
+        )
 
     def _entries(self, connection: sa.Connection, part: _Part) -> Entries:
         name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)

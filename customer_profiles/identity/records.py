@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.tables import record
 from customer_profiles.identity.edges import Hub
-from customer_profiles.identity.features import TEXT_FIELDS
+from customer_profiles.identity.features import IDENTIFIERS_A_KIND, TEXT_FIELDS
 from customer_profiles.identity.vetoes import FactColumns
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.bulk import arrow_batches
@@ -44,11 +44,17 @@ def identity_schema(extras: Iterable[str] = ()) -> pa.Schema:
     )
 
 
-def identity_records(connection: sa.Connection) -> pa.Table:
-    """Every live record, by record number rising."""
+def identity_records(connection: sa.Connection, until: int | None = None) -> pa.Table:
+    """Every live record, by record number rising.
+
+    Args:
+        connection: Reading the state store.
+        until: Leave out versions that came after this position of the log.
+    """
+    known = record.c.change_no.is_not(None) if until is None else record.c.change_no <= until
     query = (
         sa.select(*(record.c[name] for name in STORED_COLUMNS))
-        .where(record.c.change_no.is_not(None), record.c.deleted_at.is_(None))
+        .where(known, record.c.deleted_at.is_(None))
         .order_by(record.c.record_no)
     )
     return together([_identity_table(batch) for batch in arrow_batches(connection, query)])
@@ -97,14 +103,19 @@ def facts_of(
     return FactColumns(numbers, first_name, birth_date, first_names, birth_dates, exclusive)
 
 
+def looked_at(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """First names or birth dates as the vetoes look at them; an empty one is unknown."""
+    plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
+    return pc.if_else(pc.equal(plain, ""), None, plain)
+
+
 def _nameless(records: pa.Table) -> pa.Table:
     nothing = pa.nulls(records.num_rows, pa.string())
     return pa.table({"given_name": nothing, "birth_date": nothing})
 
 
 def _codes(column: pa.ChunkedArray) -> tuple[np.ndarray[Any, np.dtype[np.int32]], list[str]]:
-    plain = pc.utf8_lower(pc.utf8_trim_whitespace(column))
-    filled = pc.if_else(pc.equal(plain, ""), None, plain)
+    filled = looked_at(column)
     encoded = pa.chunked_array([filled]) if isinstance(filled, pa.Array) else filled
     array = encoded.combine_chunks().dictionary_encode()
     if isinstance(array, pa.ChunkedArray):
@@ -117,10 +128,17 @@ def _values_of(records: pa.Table, kind: str) -> Iterable[tuple[int, str]]:
     numbers = records["record_no"].to_pylist()
     if kind in LIST_FIELDS:
         for number, values in zip(numbers, records[LIST_FIELDS[kind]].to_pylist(), strict=True):
-            yield from ((number, value) for value in values or ())
+            yield from ((number, value) for value in _counted(values or (), kind))
         return
     for number, pairs in zip(numbers, records["identifiers"].to_pylist(), strict=True):
-        yield from ((number, pair["value"]) for pair in pairs or () if pair["kind"] == kind)
+        values = [pair["value"] for pair in pairs or () if pair["kind"] == kind]
+        yield from ((number, value) for value in _counted(values, kind))
+
+
+def _counted(values: Iterable[str], kind: str) -> list[str]:
+    """The values of a kind that count, as identifiers are held."""
+    plain = {value.strip().lower() if kind == "email" else value for value in values}
+    return sorted(plain - {""})[:IDENTIFIERS_A_KIND]
 
 
 def _identity_table(stored: pa.RecordBatch) -> pa.Table:

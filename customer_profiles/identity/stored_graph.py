@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import sqlalchemy as sa
@@ -45,6 +46,8 @@ class StoredGraph:
         """By record the customer it was in, as far as that was read; a new record is missing."""
         self.members: dict[int, list[int]] = {}
         """By customer its members, dead ones too, as far as that was read."""
+        self.refusals: dict[tuple[int, int], str | None] = {}
+        """By edge that was read why it was refused, None where it was accepted."""
         self._facts: dict[int, Facts] = {}
         self._asked: set[int] = set()
         self._neighbours: dict[int, dict[int, int]] = {}
@@ -74,9 +77,10 @@ class StoredGraph:
         for record in wanted:
             self._neighbours[record] = {}
         fresh = set(wanted)
-        names = ("left_no", "right_no", "weight")
+        names = ("left_no", "right_no", "weight", "refusal")
         for end in ("left_no", "right_no"):
-            for left, right, weight in self._rows(edge, end, wanted, names):
+            for left, right, weight, refusal in self._rows(edge, end, wanted, names):
+                self.refusals[left, right] = refusal
                 if left in fresh:
                     self._neighbours[left][right] = weight
                 if right in fresh:
@@ -114,12 +118,13 @@ class StoredGraph:
         if self._exclusive is not None and rows:
             exclusive = self._exclusive(np.unique(np.array([row[1] for row in rows], dtype=np.int64)))
         for record, content, first_name, birth_date in rows:
-            named = (first_name, birth_date) if self._conflict_veto else (None, None)
-            self._facts[record] = Facts(*named, exclusive.get(content, ()))
+            if not self._conflict_veto:
+                first_name = birth_date = None
+            self._facts[record] = Facts(first_name, birth_date, exclusive.get(content, ()))
 
     def _rows(
         self, table: sa.Table, key: str, values: Iterable[int], names: tuple[str, ...]
-    ) -> list[tuple[int, ...]]:
+    ) -> list[tuple[Any, ...]]:
         return rows_by_key(
             self.connection, table, ("generation", key), [(self.generation, value) for value in values], names
         )

@@ -54,10 +54,16 @@ def workbench() -> Iterator[duckdb.DuckDBPyConnection]:
     Yields:
         The connection, with one thread a core and the macros defined.
     """
-    connection = duckdb.connect(":memory:", config={"threads": os.cpu_count() or 2, "temp_directory": ""})
+    connection = open_workbench()
     try:
-        connection.execute("set preserve_insertion_order = false")
-        connection.execute(MACROS)
         yield connection
     finally:
         connection.close()
+
+
+def open_workbench() -> duckdb.DuckDBPyConnection:
+    """The same, to be closed by whoever keeps it."""
+    connection = duckdb.connect(":memory:", config={"threads": os.cpu_count() or 2, "temp_directory": ""})
+    connection.execute("set preserve_insertion_order = false")
+    connection.execute(MACROS)
+    return connection

@@ -11,6 +11,8 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.record_book import Put, RecordBook
 from customer_profiles.cleaning.tables import CONTRACT_COLUMNS
+from customer_profiles.identity.resolve import ResolveStage
+from customer_profiles.monitoring.ledger import StageResult, total_of
 from customer_profiles.settings import Settings
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.engine import State
@@ -82,3 +84,18 @@ def founders_of(state: State, generation: int = 1) -> dict[str, tuple[str, int]]
     with state.reading() as connection:
         rows = connection.execute(query, {"generation": generation}).all()
     return {mine: (founder, incarnation) for mine, founder, incarnation in rows}
+
+
+def resolve(state: State, settings: Settings, generation: int | None = None) -> StageResult:
+    """Resolve all that waits, part by part, as a pipeline does."""
+    return resolve_by(ResolveStage(state, settings, generation))
+
+
+def resolve_by(stage: ResolveStage) -> StageResult:
+    """Let a stage resolve all that waits; its parts added up."""
+    results = [stage.advance(1_000)]
+    while results[-1].more:
+        results.append(stage.advance(1_000))
+    total = total_of(results)
+    assert total is not None
+    return total

@@ -18,6 +18,8 @@ from customer_profiles_tests.identity.made import (
     customers_of,
     founders_of,
     partition_of,
+    resolve,
+    resolve_by,
     settings_with,
     take_in,
 )
@@ -68,7 +70,7 @@ def test_records_that_share_a_person_become_one_customer_with_the_oldest_id(
     state: State, settings: Settings
 ) -> None:
     take_in(state, [("a1", ANNA), ("b", BORIS), ("a2", ANNA_TOO), ("a3", ANNA_THREE)])
-    result = ResolveStage(state, settings).advance(10)
+    result = resolve(state, settings)
     assert (result.received, result.applied, result.more) == (4, 4, False)
     assert partition_of(customers_of(state)) == {frozenset({"a1", "a2", "a3"}), frozenset({"b"})}
     assert founders_of(state)["a3"] == ("a1", 1)
@@ -80,10 +82,10 @@ def test_nothing_new_changes_nothing(
 ) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     tables = ("edge", "member", "customer", "claim", "identity_event", "cursor", "ledger")
     before = {table: table_rows(state, table) for table in tables}
-    assert stage.advance(10).received == 0
+    assert resolve_by(stage).received == 0
     assert {table: table_rows(state, table) for table in before} == before
 
 
@@ -92,11 +94,11 @@ def test_only_customers_whose_members_or_content_changed_get_a_new_change_number
 ) -> None:
     take_in(state, [("a1", ANNA), ("b", BORIS)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     with state.reading() as connection:
         newest = connection.execute(sa.text("SELECT max(changed_no) FROM customer")).scalar_one()
     take_in(state, [("b", {**BORIS, "language": "de"})], at=2_000_000)
-    stage.advance(10)
+    resolve_by(stage)
     with state.reading() as connection:
         changed = connection.execute(
             sa.text("SELECT customer_no FROM customer WHERE changed_no > :newest"), {"newest": newest}
@@ -115,15 +117,15 @@ def test_a_merge_keeps_the_older_id_and_a_lost_bridge_restores_the_other(
         ],
     )
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1), "a2": ("a2", 1)}
     bridge = {"given_name": "anna", "emails": ["one@example.com"], "phones": ["+441632960001"]}
     take_in(state, [("a1", bridge)], at=2_000_000)
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1), "a2": ("a1", 1)}
     assert events(state)[-1] == ("merge", "record")
     take_in(state, [("a1", {"given_name": "anna", "emails": ["one@example.com"]})], at=3_000_000)
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1), "a2": ("a2", 1)}
     assert events(state)[-1] == ("split", "record")
 
@@ -131,9 +133,9 @@ def test_a_merge_keeps_the_older_id_and_a_lost_bridge_restores_the_other(
 def test_the_id_of_a_deleted_founder_stays_with_its_heirs(state: State, settings: Settings) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO), ("b", BORIS)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     take_in(state, [("a1", None), ("b", None)], at=2_000_000)
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a2": ("a1", 1)}
     assert events(state)[-1] == ("delete", "record")
     with state.reading() as connection:
@@ -148,10 +150,10 @@ def test_a_record_whose_id_was_inherited_comes_back_in_a_new_incarnation(
 ) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     take_in(state, [("a1", None)], at=2_000_000)
     take_in(state, [("a1", BORIS)], at=3_000_000)
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a2": ("a1", 1), "a1": ("a1", 2)}
 
 
@@ -159,7 +161,7 @@ def test_a_record_that_left_nobody_behind_comes_back_as_it_was(state: State, set
     stage = ResolveStage(state, settings)
     for at, fields in enumerate((ANNA, None, ANNA), start=1):
         take_in(state, [("a1", fields)], at=at * 1_000_000)
-        stage.advance(10)
+        resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1)}
 
 
@@ -169,7 +171,7 @@ def test_the_estate_is_that_of_the_moment_of_the_deletion_within_a_batch(
     """a2 joins a1 only after b left, and leaves before the batch ends: neither may inherit the wrong ID."""
     take_in(state, [("a1", ANNA), ("x", BORIS)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     history = [
         ("a2", ANNA_TOO),
         ("a1", None),
@@ -179,7 +181,7 @@ def test_the_estate_is_that_of_the_moment_of_the_deletion_within_a_batch(
     ]
     for at, envelope in enumerate(history, start=2):
         take_in(state, [envelope], at=at * 1_000_000)
-    result = stage.advance(10)
+    result = resolve_by(stage)
     assert result.received == 5
     assert founders_of(state) == {"a2": ("a1", 1), "a3": ("a3", 1)}
 
@@ -187,18 +189,18 @@ def test_the_estate_is_that_of_the_moment_of_the_deletion_within_a_batch(
 def test_decisions_of_a_steward_are_obeyed_and_taken_back(state: State, settings: Settings) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO), ("b", BORIS)])
     stage = ResolveStage(state, settings)
-    stage.advance(10)
+    resolve_by(stage)
     a1, a2, b = numbers_of(state, "a1", "a2", "b")
     with state.writing() as connection:
         decide(connection, DecisionKind.APART, [a1], [a2], by="steward", reason="twins", decision_id="d1")
         decide(connection, DecisionKind.TOGETHER, [a2], [b], by="steward", reason="married", decision_id="d2")
-    assert stage.advance(10).received == 2
+    assert resolve_by(stage).received == 2
     assert partition_of(customers_of(state)) == {frozenset({"a1"}), frozenset({"a2", "b"})}
     assert {cause for _, cause in events(state)[2:]} == {"decision"}
     with state.writing() as connection:
         undo(connection, "d1")
         undo(connection, "d2")
-    stage.advance(10)
+    resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1), "a2": ("a1", 1), "b": ("b", 1)}
 
 
@@ -206,7 +208,7 @@ def test_a_rebuild_gives_the_same_customers_and_leaves_the_facts_alone(
     state: State, settings: Settings, table_rows: Callable[[State, str], list[tuple[object, ...]]]
 ) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO), ("b", BORIS)])
-    ResolveStage(state, settings).advance(10)
+    resolve(state, settings)
     take_in(state, [("a1", None)], at=2_000_000)
     with state.writing() as connection:
         number = begin_generation(connection)
@@ -216,10 +218,10 @@ def test_a_rebuild_gives_the_same_customers_and_leaves_the_facts_alone(
     assert founders_of(state, number) == founders_of(state) == {"a2": ("a1", 1), "b": ("b", 1)}
     with state.writing() as connection:
         promote_generation(connection, number, {})
-    assert ResolveStage(state, settings).advance(10).received == 0
+    assert resolve(state, settings).received == 0
     assert {table: table_rows(state, table) for table in facts} == facts
     take_in(state, [("b", None)], at=3_000_000)
-    ResolveStage(state, settings).advance(10)
+    resolve(state, settings)
     assert founders_of(state, number) == {"a2": ("a1", 1)}
 
 
@@ -227,12 +229,12 @@ def test_changed_settings_compute_the_graph_again_and_say_so(
     state: State, settings: Settings, tmp_path: Path
 ) -> None:
     take_in(state, [("a1", ANNA), ("a2", ANNA_TOO)])
-    ResolveStage(state, settings).advance(10)
+    resolve(state, settings)
     strict = settings_with(tmp_path, cluster_threshold=60.0)
-    ResolveStage(state, strict).advance(10)
+    resolve(state, strict)
     assert partition_of(customers_of(state)) == {frozenset({"a1"}), frozenset({"a2"})}
     assert events(state)[-1] == ("split", "settings")
-    assert ResolveStage(state, strict).advance(10).received == 0
+    assert resolve(state, strict).received == 0
 
 
 def test_of_two_runs_at_once_one_writes_and_the_other_says_that_nothing_was_lost(
@@ -249,6 +251,6 @@ def test_of_two_runs_at_once_one_writes_and_the_other_says_that_nothing_was_lost
 
     monkeypatch.setattr(stage, "_compute", compute_while_another_runs)
     with pytest.raises(CursorMoved):
-        stage.advance(10)
+        resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1)}
     assert events(state) == [("create", "record")]
