@@ -106,7 +106,6 @@ def touched_claims(
     later_lives = succession.made[incarnation_of(succession.made) > 1]
     return {
         *succession.estates,
-        *succession.died_at,
         *later_lives.tolist(),
         *(claim_no for (claim_no,) in of_named),
     }

@@ -176,6 +176,40 @@ def test_a_rebuild_that_changes_nothing_is_a_commit_that_moves_nobody(
     assert (last.commit_no, last.generation, last.moved) == (2, 2, 0)
 
 
+def test_a_rebuild_that_splits_customers_is_a_commit_of_its_own(state: State, settings: Settings) -> None:
+    take_in(state, [("a", {"emails": [EMAILS[0]]}), ("b", {"emails": [EMAILS[0]]}), ("c", {})])
+    ResolveStage(state, settings).advance(10)
+    strict = settings_with(settings.folder, identifiers={"email": {"cap": 1}})
+    rebuild(state, lambda number: [ResolveStage(state, strict, number)], lambda stage: stage.advance(10))
+    with state.reading() as connection:
+        a, b, c = connection.execute(sa.text("SELECT record_no FROM record ORDER BY source_key")).scalars()
+        assert latest_commit(connection).moved == 1
+        assert customers_at(connection, 1, [a, b, c]) == {a: a, b: a, c: c}
+        assert customers_at(connection, 2, [a, b, c]) == {a: a, b: b, c: c}
+
+
+def test_a_record_that_only_the_live_generation_had_is_gone_with_the_switch(
+    state: State, settings: Settings
+) -> None:
+    take_in(state, [("a", {"emails": [EMAILS[0]]})])
+    ResolveStage(state, settings).advance(10)
+
+    def late(number: int) -> list[ResolveStage]:
+        return [ResolveStage(state, settings, number)]
+
+    def drain(stage: ResolveStage) -> None:
+        stage.advance(10)
+        take_in(state, [("b", {"emails": [EMAILS[0]]})], at=2_000_000)
+        ResolveStage(state, settings).advance(10)
+
+    rebuild(state, late, drain)
+    ResolveStage(state, settings).advance(10)
+    with state.reading() as connection:
+        a, b = connection.execute(sa.text("SELECT record_no FROM record ORDER BY source_key")).scalars()
+        told = [customers_at(connection, at, [a, b]) for at in (1, 2, 3, 4)]
+    assert told == [{a: a}, {a: a, b: a}, {a: a}, {a: a, b: a}]
+
+
 def test_an_id_is_followed_through_deletion_and_return(state: State, settings: Settings) -> None:
     person = {"given_name": "anna", "emails": [EMAILS[0]]}
     stage = ResolveStage(state, settings)
