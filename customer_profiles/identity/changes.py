@@ -115,10 +115,12 @@ def read_changes(connection: sa.Connection, since: int, generation: int, limit: 
         .where(record.c.change_no > since)
         .order_by(record.c.change_no)
     )
-    batches = list(arrow_batches(connection, query if limit is None else query.limit(limit)))
+    # One more than asked for tells whether there is more.
+    batches = list(arrow_batches(connection, query if limit is None else query.limit(limit + 1)))
     table = pa.Table.from_batches(batches) if batches else _NOTHING
+    cut = limit is not None and table.num_rows > limit
+    table = table.slice(0, limit) if cut else table
     numbers = [table[name].to_numpy().astype(np.int64) for name in ("change_no", "record_no", "received_at")]
-    cut = limit is not None and len(numbers[0]) == limit
     end = int(numbers[0][-1]) if cut else None
     overwritten = tuple(_overwritten(connection))
     decisions = tuple(read_decisions(connection))

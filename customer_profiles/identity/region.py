@@ -134,4 +134,6 @@ def _cluster_now(
     ]
     in_turn = [(-weight, left, right) for weight, left, right in sorted(edges)]
     labels, verdicts = greedy(sorted(records), in_turn, graph.facts_of(records), rulings, linkage)
-    return labels, {(left, right): verdict for (_, left, right), verdict in zip(in_turn, verdicts, strict=True)}
+    return labels, {
+        (left, right): verdict for (_, left, right), verdict in zip(in_turn, verdicts, strict=True)
+    }

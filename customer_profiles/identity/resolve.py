@@ -182,6 +182,11 @@ class ResolveStage:
                 )
             return self._advance_by_region(connection, task, started)
 
+    @property
+    def rows_read(self) -> int:
+        """How many entries and contents batches have looked up in the index so far: the work of a batch, counted."""
+        return self._warm[1].index.rows_read if self._warm is not None else 0
+
     # Everything at once.
 
     def _computes_everything(self) -> bool:

@@ -74,6 +74,8 @@ class StoredGraph:
     def load_neighbours(self, records: Iterable[int]) -> None:
         """Read every edge of records."""
         wanted = [record for record in records if record not in self._neighbours]
+        if not wanted:
+            return
         for record in wanted:
             self._neighbours[record] = {}
         fresh = set(wanted)
@@ -88,18 +90,21 @@ class StoredGraph:
 
     def lives(self, record: int) -> bool:
         """Whether the record is alive."""
-        self.load_clusters((record,))
+        if record not in self._asked:
+            self.load_clusters((record,))
         return record in self._facts
 
     def cluster_of(self, record: int) -> Iterable[int]:
         """The cluster that a record was in, dead members too; nothing for a new record."""
-        self.load_clusters((record,))
+        if record not in self._asked:
+            self.load_clusters((record,))
         customer = self.customer_of.get(record)
         return () if customer is None else self.members[customer]
 
     def neighbours(self, record: int) -> Mapping[int, int]:
         """The weight of each stored edge of a live record, refused ones too, by the record at its other end."""
-        self.load_neighbours((record,))
+        if record not in self._neighbours:
+            self.load_neighbours((record,))
         return self._neighbours[record]
 
     def facts_of(self, records: Iterable[int]) -> Mapping[int, Facts]:
@@ -110,6 +115,8 @@ class StoredGraph:
 
     def _load_facts(self, records: Iterable[int]) -> None:
         wanted = [record for record in records if record not in self._asked]
+        if not wanted:
+            return
         self._asked.update(wanted)
         rows = self._rows(
             resolved_record, "record_no", wanted, ("record_no", "content_no", "first_name", "birth_date")

@@ -1,0 +1,187 @@
+"""What resolving a batch costs beside a large graph: python -m benchmarks.resolve_batches.
+
+A company is ingested, trained and resolved once, and kept. Then batches arrive in one warm process, through the record book
+as ingest does; what is timed is the resolve stage from reading the log to its commit, everything included. Of a batch's
+records 70 % are new records of persons who are known, with a slip of the pen or a field missing, 20 % are of
+persons who are not, and 10 % change a record that is there.
+
+With `--against` the same question is put to plain Splink: `predict_between` of the batch and everything with the same keys, model and
+frequencies, then connected components over all edges. That is what a team without an incremental engine runs for every batch.
+"""
+
+import argparse
+import json
+import random
+import resource
+import shutil
+import statistics
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from benchmarks.company import company_of, settings_in
+from customer_profiles.cleaning.record_book import Put, RecordBook
+from customer_profiles.cleaning.tables import CONTRACT_COLUMNS
+from customer_profiles.identity.bundle import ModelBundle
+from customer_profiles.identity.models import promote
+from customer_profiles.identity.resolve import ResolveStage
+from customer_profiles.identity.training import train
+from customer_profiles.pipeline.build import open_pipeline
+from customer_profiles.state.engine import State
+
+SOURCE = "benchmark"
+FIELDS = (
+    "given_name",
+    "family_name",
+    "full_name",
+    "birth_date",
+    "address_line",
+    "city",
+    "region",
+    "postcode",
+    "country",
+)
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def main() -> None:
+    """Run what is asked for and print a line of figures a size of batch."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.resolve_batches",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--records", type=int, default=1_000_000, help="about so many are there [%(default)s]"
+    )
+    parser.add_argument("--batch", type=int, action="append", help="records in a batch [1000 and 100]")
+    parser.add_argument("--times", type=int, default=15, help="batches of each size that count [%(default)s]")
+    parser.add_argument("--warm", type=int, default=3, help="batches before them [%(default)s]")
+    given = parser.parse_args()
+    folder = graph_of(given.records)
+    settings = settings_in(folder)
+    records = pq.read_table(folder / "records.parquet")
+    chance = random.Random(1)
+    with open_pipeline(settings) as pipeline:
+        stage = ResolveStage(pipeline.state, settings)
+        number = 0
+        for size in given.batch or (1_000, 100):
+            seconds, facts = [], []
+            for turn in range(given.warm + given.times):
+                rows = records.take(pa.array(chance.sample(range(records.num_rows), size))).to_pylist()
+                take_in(pipeline.state, [arrival(row, chance) for row in rows], number := number + 1)
+                started = time.perf_counter()
+                read = stage.rows_read
+                result = stage.advance(size)
+                took = time.perf_counter() - started
+                assert not result.more and result.received == size, result
+                say(f"  {took * 1000:.0f} ms {json.dumps(dict(result.facts))}")
+                if turn >= given.warm:
+                    seconds.append(took)
+                    facts.append({**result.facts, "rows_read": stage.rows_read - read})
+            print(line(given.records, size, seconds, facts), flush=True)
+    shutil.rmtree(folder)
+
+
+def line(records: int, size: int, seconds: Sequence[float], facts: Sequence[dict[str, Any]]) -> str:
+    """A row of the table in the documentation."""
+    ordered = sorted(seconds)
+    mean = {
+        name: statistics.fmean(float(one[name]) for one in facts)
+        for name in ("candidates", "rows_read", "region_loaded")
+    }
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
+    return (
+        f"| {records:,} | {size:,} | {statistics.median(ordered) * 1000:.0f} ms | {ordered[-1] * 1000:.0f} ms | "
+        f"{mean['candidates']:,.0f} | {mean['rows_read']:,.0f} | {mean['region_loaded']:,.0f} | {peak:.2f} GB |"
+    )
+
+
+def graph_of(records: int) -> Path:
+    """A copy of a company's state with its graph, made once."""
+    folder = company_of(records, say)
+    kept, copy = folder / "graph", folder / "graph_in_use"
+    if not (kept / "done").exists():
+        shutil.rmtree(kept, ignore_errors=True)
+        kept.mkdir()
+        shutil.copytree(folder / ".data", kept / ".data")
+        settings = settings_in(kept)
+        bundle = folder / "bundle.zip"
+        if not bundle.exists():
+            say("training a model")
+            table = pq.read_table(folder / "records.parquet")
+            bundle.write_bytes(train(table, settings.identity, settings.identity.training.seed).to_bytes())
+        with open_pipeline(settings) as pipeline:
+            with pipeline.state.writing() as connection:
+                promote(connection, ModelBundle.from_bytes(bundle.read_bytes()), time.time_ns() // 1000)
+            say("resolving everything, once")
+            result = pipeline.drain(pipeline.resolve())
+            say(f"  {result.seconds:.0f} s")
+        (kept / "done").touch()
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(kept / ".data", copy / ".data")
+    shutil.copy(folder / "records.parquet", copy)
+    return copy
+
+
+def arrival(row: dict[str, Any], chance: random.Random) -> dict[str, Any]:
+    """A record that arrives: of a person who is known, or of one made up of several."""
+    fields = {name: row[name] for name in FIELDS if row[name]}
+    fields |= {name: list(row[name]) for name in ("emails", "phones") if row[name]}
+    if chance.random() < 0.2:
+        for name in ("emails", "phones", "full_name", "address_line"):
+            fields.pop(name, None)
+        fields["birth_date"] = (
+            f"{chance.randint(1940, 2005)}-{chance.randint(1, 12):02}-{chance.randint(1, 28):02}"
+        )
+        fields["family_name"] = chance.choice(
+            ["Abel", "Brook", "Carver", "Dunmore", "Ellery", "Fenn"]
+        ) + fields.get("family_name", "")
+        return fields
+    if chance.random() < 0.5 and len(fields.get("family_name", "")) > 3:
+        at = chance.randrange(1, len(fields["family_name"]) - 1)
+        fields["family_name"] = fields["family_name"][:at] + fields["family_name"][at + 1 :]
+        fields.pop("full_name", None)
+    else:
+        fields.pop(chance.choice(sorted(fields)), None)
+    return fields
+
+
+def take_in(state: State, arrivals: Sequence[dict[str, Any]], number: int) -> None:
+    """Take in a batch; one in ten changes a record of the batch before."""
+    at = time.time_ns() // 1000
+    keys = [
+        f"{number - 1}-{place}" if place % 10 == 9 and number > 1 else f"{number}-{place}"
+        for place in range(len(arrivals))
+    ]
+    with state.writing() as connection:
+        book = RecordBook(connection, SOURCE, ("contacts",), at)
+        book.load(keys)
+        for key, fields in zip(keys, arrivals, strict=True):
+            book.put(
+                Put(
+                    feed="contacts",
+                    source_key=key,
+                    values={**dict.fromkeys(CONTRACT_COLUMNS), **fields},
+                    version=at,
+                    deletes=False,
+                    present=True,
+                    seen={},
+                    raw=orjson.dumps(fields),
+                )
+            )
+        book.flush()
+
+
+if __name__ == "__main__":
+    main()
