@@ -14,6 +14,8 @@ import sqlalchemy as sa
 
 from customer_profiles.identity.decisions import DecisionError
 from customer_profiles.identity.references import members_of
+from customer_profiles.identity.tables import edge
+from customer_profiles.state.bulk import rows_by_key
 
 
 @dataclass(frozen=True)
@@ -59,3 +61,25 @@ def sides_of(connection: sa.Connection, generation: int, customer_no: int, apart
                 "customer's living records, not all of them."
             )
     return sides
+
+
+def leaning_over(connection: sa.Connection, generation: int, sides: Sides) -> frozenset[int]:
+    """Living records of the rest that nothing but the parted records holds there, such as visits from their devices.
+
+    Whoever parts two people mostly means these to go along; the *apart* would leave them alone.
+
+    Args:
+        connection: Reading the state store.
+        generation: The live generation.
+        sides: The sides.
+    """
+    beside: dict[int, set[int]] = {one: set() for one in sides.rest - sides.dead}
+    members = sides.apart | sides.rest
+    for end in ("left_no", "right_no"):
+        keys = [(generation, one) for one in beside]
+        for left, right in rows_by_key(connection, edge, ("generation", end), keys, ("left_no", "right_no")):
+            for one, other in ((left, right), (right, left)):
+                if one in beside and other in members:
+                    beside[one].add(other)
+    leaning = {one for one, others in beside.items() if others and others <= sides.apart}
+    return frozenset(leaning) if len(leaning) < len(beside) else frozenset()

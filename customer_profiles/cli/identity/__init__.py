@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import typer
 
+from customer_profiles.cli.identity import deciding, reviewing
+
 app = typer.Typer(
     help="Who is who: look at doubtful matches, decide, take decisions back.", no_args_is_help=True
 )
-
-
-@app.callback()
-def _family() -> None:
-    """Keep every command a subcommand, however few there are."""
+app.command("review")(reviewing.review)
+app.command("preview")(deciding.preview)
+app.command("decide")(deciding.decide)
+app.command("undo")(deciding.undo)
+app.command("unmerge")(deciding.unmerge)
+app.command("decisions")(deciding.decisions)
