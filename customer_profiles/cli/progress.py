@@ -12,6 +12,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.table import Table
+from rich.text import Text
 
 from customer_profiles.cli.output import cell, text
 
@@ -39,6 +40,7 @@ class Progress:
         self._console = _beside_capture(console)
         self._draws = self._console.is_terminal
         self._lines: dict[tuple[str, str], StageResult] = {}
+        self._notes: list[str] = []
         self._told_at = time.monotonic()
         self._at_work = Spinner("dots")
         self._live = Live(self._at_work, console=self._console, refresh_per_second=8, transient=not keep)
@@ -51,11 +53,22 @@ class Progress:
         held = self._lines.get(key)
         total = total_of([held, result] if held else [result]) or result
         self._lines[key] = total
+        self._take_note(str(result.facts.get("notes", "")))
         if self._draws:
-            self._live.update(Group(self.table(), self._at_work))
+            self._live.update(Group(self.table(), *self._told_notes(), self._at_work))
         elif not result.more or time.monotonic() - self._told_at > _SILENCE:
             self._told_at = time.monotonic()
             self._console.print(line(total), soft_wrap=True, markup=False)
+
+    def _take_note(self, note: str) -> None:
+        """What a source has to say, such as that a changed mapping has it read again: once, and not only to Dagster."""
+        if note and note not in self._notes:
+            self._notes.append(note)
+            if not self._draws:
+                self._console.print(note, soft_wrap=True, markup=False)
+
+    def _told_notes(self) -> list[Text]:
+        return [cell(note) for note in self._notes]
 
     def table(self) -> Table:
         """Everything so far."""
@@ -85,7 +98,7 @@ class Progress:
     ) -> None:
         """Draw for the last time."""
         if self._draws:
-            self._live.update(self.table())
+            self._live.update(Group(self.table(), *self._told_notes()))
             self._live.stop()
         self._console.file.flush()
 

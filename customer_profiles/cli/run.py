@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from customer_profiles.cli.new_key import telling_of_a_new_key
 from customer_profiles.cli.output import JsonOption, cell, err, out, say, show_json
 from customer_profiles.cli.profile import read_one, show_profile
 from customer_profiles.cli.progress import Progress
@@ -55,7 +56,7 @@ def run(
 
     settings = load_settings()
     started = time.monotonic()
-    with Progress(err, keep=not json) as progress:
+    with telling_of_a_new_key(settings), Progress(err, keep=not json) as progress:
         outcome = run_job(settings, progress=progress, limit=batch)
     seconds = time.monotonic() - started
     with open_pipeline(settings) as house:

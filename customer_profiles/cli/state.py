@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from customer_profiles.cli.new_key import telling_of_a_new_key
 from customer_profiles.cli.output import JsonOption, out, say, show_json, show_table
 
 app = typer.Typer(
@@ -78,7 +79,7 @@ def migrate(json: JsonOption = False) -> None:
 
     settings = load_settings()
     keys = open_keys(settings.state.key, settings.folder)
-    with State.open(settings.state.url, keys.key) as state:
+    with telling_of_a_new_key(settings), State.open(settings.state.url, keys.key) as state:
         migration.migrate(state)
         report = migration.check(state)
     if json:

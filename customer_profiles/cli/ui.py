@@ -23,11 +23,13 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="The port on loo
     home = prepare_home(settings.folder)
     out.print(f"Dagster is starting on [bold]http://127.0.0.1:{port}[/bold] (stop it with Ctrl-C).")
     os.environ["DAGSTER_HOME"] = str(home)
-    arguments = ["dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
+    # `dg dev` is to follow it and does the same, but comes in a package of its own that a default install can do without.
+    superseded = "ignore:Function `dev_command` is superseded"
+    arguments = ["-W", superseded, "-m", "dagster", "dev", "--host", "127.0.0.1", "--port", str(port)]
     arguments += [
         "--module-name",
         "customer_profiles.definitions",
         "--working-directory",
         str(settings.folder),
     ]
-    os.execv(sys.executable, [sys.executable, "-m", *arguments])
+    os.execv(sys.executable, [sys.executable, *arguments])

@@ -87,3 +87,18 @@ def test_a_log_hears_of_a_stage_that_is_long_at_work(monkeypatch) -> None:
         progress(StageResult("ingest_record", "crm", received=10, applied=10, more=True))
 
     assert shown(log) == "ingest_record crm: 20 received, 20 applied so far (0.0 s)\n"
+
+
+def test_what_a_source_has_to_say_is_told_once_in_a_log_and_below_the_table_in_a_terminal() -> None:
+    log, terminal = console(terminal=False), console(terminal=True)
+    note = "crm.contacts: its settings changed, so its whole table is read again."
+
+    for shows in (log, terminal):
+        with Progress(shows) as progress:
+            for more in (True, False):
+                progress(StageResult("ingest_record", "crm", received=5, more=more, facts={"notes": note}))
+            progress(StageResult("resolve"))
+
+    assert shown(log).splitlines()[0] == note
+    assert shown(log).count(note) == 1
+    assert shown(terminal).rsplit("resolve", 1)[1].count(note) == 1

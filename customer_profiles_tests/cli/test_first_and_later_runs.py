@@ -1,0 +1,51 @@
+"""What the first run tells that no later one does, and what a run tells after the settings were changed."""
+
+from pathlib import Path
+
+import pytest
+
+from customer_profiles_tests.cli.conftest import Command
+from customer_profiles_tests.pipeline.company import SETTINGS, Company
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("first_and_later_runs")]
+
+KEY_IN_A_FILE = SETTINGS.replace(
+    "{provider: environment, variable: TEST_MASTER_KEY}", "{provider: file, path: keys/one.key}"
+)
+NEW_KEY = "A new key was made in {key}: without it nothing opens the state"
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The settings file of a small company that never ran, with its key in a file."""
+    monkeypatch.delenv("DAGSTER_HOME", raising=False)
+    Company(tmp_path).first_week()
+    (tmp_path / "customer_profiles.yaml").write_text(KEY_IN_A_FILE)
+    return tmp_path / "customer_profiles.yaml"
+
+
+def test_a_new_key_is_told_with_its_place_once(command: Command, settings: Path) -> None:
+    first = command("state", "migrate", settings=settings)
+    second = command("state", "migrate", settings=settings)
+
+    told = NEW_KEY.format(key=settings.parent / "keys/one.key")
+    assert told in first.error
+    assert "docs/decisions/keys.md" in first.error
+    assert told not in second.error
+    assert (settings.parent / "keys/one.key").read_text().strip() not in first.error + first.out
+
+
+def test_a_changed_mapping_says_what_is_read_again_and_does_it(command: Command, settings: Path) -> None:
+    first = command("run", "--json", settings=settings)
+    again = command("run", "--json", settings=settings)
+    settings.write_text(KEY_IN_A_FILE.replace(" full_name: name,", ""))
+    changed = command("run", "--json", settings=settings)
+    later = command("run", "--json", settings=settings)
+
+    assert [one.code for one in (first, again, changed, later)] == [0, 0, 0, 0]
+    assert NEW_KEY.format(key=settings.parent / "keys/one.key") in first.error
+    told = "crm.contacts: its settings changed, so its whole table is read again."
+    assert [told in one.error for one in (first, again, changed, later)] == [False, False, True, False]
+    assert "ingest_record crm: 4 received, 4 applied" in changed.error
+    names = "SELECT count(*) AS n FROM record WHERE source = 'crm' AND full_name IS NOT NULL"
+    assert command("query", names, "--json", settings=settings).json == [{"n": 0}]
