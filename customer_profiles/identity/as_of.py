@@ -134,16 +134,16 @@ def customer_of_claim_at(connection: sa.Connection, commit_no: int, claim_no: in
 def stays_of(connection: sa.Connection, record_nos: Collection[int]) -> list[Stay]:
     """Where records belonged since the history began, record by record, in order of time."""
     columns = ("record_no", "commit_no", "customer_no")
-    of_record: dict[int, list[tuple[int, int | None]]] = {}
+    of_record: dict[int, list[tuple[int | None, int | None]]] = {}
     for record_no, commit_no, customer_no in sorted(
         rows_by_key(connection, membership_history, "record_no", record_nos, columns), key=lambda row: row[:2]
     ):
         of_record.setdefault(record_no, []).append((commit_no, customer_no))
     return [
-        Stay(record_no, customer_no, since, None if then is None else then[0])
+        Stay(record_no, customer_no, since, until)
         for record_no, rows in of_record.items()
-        for (since, customer_no), then in pairwise([*rows, None])
-        if customer_no is not None
+        for (since, customer_no), (until, _) in pairwise([*rows, (None, None)])
+        if customer_no is not None and since is not None
     ]
 
 

@@ -24,6 +24,7 @@ from customer_profiles.identity.customer_ids import records_of_claims
 from customer_profiles.identity.decisions import DecisionKind, decide, undo
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.pipeline.rebuild import rebuild
+from customer_profiles.pipeline.stage import Stage
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
@@ -177,7 +178,8 @@ def test_a_rebuild_that_changes_nothing_is_a_commit_that_moves_nobody(
 
 
 def test_a_rebuild_that_splits_customers_is_a_commit_of_its_own(state: State, settings: Settings) -> None:
-    take_in(state, [("a", {"emails": [EMAILS[0]]}), ("b", {"emails": [EMAILS[0]]}), ("c", {})])
+    shared = [EMAILS[0]]
+    take_in(state, [("a", {"emails": shared}), ("b", {"emails": shared, "city": "Leeds"}), ("c", {})])
     ResolveStage(state, settings).advance(10)
     strict = settings_with(settings.folder, identifiers={"email": {"cap": 1}})
     rebuild(state, lambda number: [ResolveStage(state, strict, number)], lambda stage: stage.advance(10))
@@ -197,7 +199,7 @@ def test_a_record_that_only_the_live_generation_had_is_gone_with_the_switch(
     def late(number: int) -> list[ResolveStage]:
         return [ResolveStage(state, settings, number)]
 
-    def drain(stage: ResolveStage) -> None:
+    def drain(stage: Stage) -> None:
         stage.advance(10)
         take_in(state, [("b", {"emails": [EMAILS[0]]})], at=2_000_000)
         ResolveStage(state, settings).advance(10)
