@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.tables import record
 from customer_profiles.identity.bundle import Origin
-from customer_profiles.identity.models import PRIORS, promote, promoted_version
+from customer_profiles.identity.models import PRIORS, promote, promoted_version, rolled_back_to_priors
 from customer_profiles.identity.records import identity_records
 from customer_profiles.identity.tables import model
 from customer_profiles.identity.training import train
@@ -64,6 +64,9 @@ def train_if_needed(
                 str(version), versions, f"Model {version} is promoted and stays in use.", False, 0.0, {}
             )
         live = _live(connection)
+        if rolled_back_to_priors(connection):
+            sentence = "The priors that ship with the package serve, as a model was rolled back to them."
+            return TrainingResult("priors", versions, sentence, False, 0.0, {})
         if live < least:
             return TrainingResult("priors", versions, _too_few(live, least), False, 0.0, {})
         records = identity_records(connection)

@@ -12,12 +12,14 @@ from customer_profiles.cleaning.ingest import IngestStage
 from customer_profiles.encryption.key_check import remember_key
 from customer_profiles.encryption.keys import KeyProvider, open_keys
 from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+from customer_profiles.identity.model_lifecycle import TrainedCandidate, train_candidate
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.training_job import TrainingResult, has_promoted_model, train_if_needed
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.monitoring.ledger import StageResult, total_of
+from customer_profiles.pipeline.model_promotion import Promoted, promote_model, version_to_roll_back_to
 from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.settings import Settings
@@ -116,6 +118,18 @@ class Pipeline:
     def rebuild(self) -> Rebuilt:
         """Build a new generation beside the live one, compare, switch, clear the old one away."""
         return rebuild(self.state, self.derived, self.drain)
+
+    def train_candidate(self, seed: int | None = None) -> TrainedCandidate:
+        """Train a model on all live records; it is a candidate until it is promoted."""
+        return train_candidate(self.state, self.settings, seed)
+
+    def promote_model(self, version: int) -> Promoted:
+        """Build a generation with a model, compare, and switch generation and model at once."""
+        return promote_model(self.state, self.settings, self.derived, self.drain, version)
+
+    def roll_back_model(self) -> Promoted:
+        """Promote the model that was in use before this one, the same way."""
+        return self.promote_model(version_to_roll_back_to(self.state))
 
 
 def contracts_of(settings: Settings, source: str) -> tuple[str, ...]:

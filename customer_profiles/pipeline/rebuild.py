@@ -8,11 +8,12 @@ from dataclasses import asdict, dataclass
 
 import sqlalchemy as sa
 
+from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.membership_history import write_switch
 from customer_profiles.marts.promotion import carry_over
 from customer_profiles.pipeline.stage import Stage
+from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.engine import State
-from customer_profiles.state.errors import StateError
 from customer_profiles.state.generations import (
     begin_generation,
     check_building,
@@ -20,6 +21,9 @@ from customer_profiles.state.generations import (
     live_generation,
     promote_generation,
 )
+
+_CATCH_UPS = 5
+"""So often a new generation catches up with batches that went on; then it is switched to, and the next batch brings the rest."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,10 @@ _MOVED = sa.text(
 
 
 def rebuild(
-    state: State, stages_of: Callable[[int], Sequence[Stage]], drain: Callable[[Stage], object]
+    state: State,
+    stages_of: Callable[[int], Sequence[Stage]],
+    drain: Callable[[Stage], object],
+    switching: Callable[[sa.Connection, int, int], None] | None = None,
 ) -> Rebuilt:
     """Build a generation, compare it with the live one, switch, and clear away what is no longer served.
 
@@ -64,6 +71,7 @@ def rebuild(
         state: The open state.
         stages_of: Gives every stage after ingest, in order, bound to a generation.
         drain: Advances a stage until nothing is left.
+        switching: What else has to switch in the same transaction, just before; gets the live generation and the new one.
 
     Raises:
         StateError: Another rebuild began meanwhile; this one is given up and the live generation stays.
@@ -75,12 +83,18 @@ def rebuild(
     names = [stage.name for stage in stages]
     clear_generations(state, names)  # what a rebuild that was killed left
     try:
-        for stage in stages:
-            with state.reading() as connection:
-                check_building(connection, number)
-            drain(stage)
-        rebuilt = _promote(state, number, started)
-    except StateError:
+        rebuilt = None
+        # Batches go on meanwhile, so the new generation may have to catch up before it is switched to.
+        for attempt in range(_CATCH_UPS):
+            for stage in stages:
+                with state.reading() as connection:
+                    check_building(connection, number)
+                drain(stage)
+            rebuilt = _promote(state, number, started, switching, even_behind=attempt == _CATCH_UPS - 1)
+            if rebuilt is not None:
+                break
+        assert rebuilt is not None  # the last attempt switches whatever came in
+    except CustomerProfilesError:
         # The rebuild that took over may have cleared before this one stopped writing.
         clear_generations(state, names)
         raise
@@ -88,11 +102,22 @@ def rebuild(
     return rebuilt
 
 
-def _promote(state: State, number: int, started: float) -> Rebuilt:
-    """Compare a generation with the live one and switch to it, in one transaction."""
+def _promote(
+    state: State,
+    number: int,
+    started: float,
+    switching: Callable[[sa.Connection, int, int], None] | None,
+    *,
+    even_behind: bool,
+) -> Rebuilt | None:
+    """Compare a generation with the live one and switch to it, in one transaction; None when it has to catch up first."""
     with state.writing() as connection:
         check_building(connection, number)
         live = live_generation(connection)
+        if not even_behind and _is_behind(connection, live, number):
+            return None
+        if switching is not None:
+            switching(connection, live, number)
         changed = carry_over(connection, live, number, time.time_ns() // 1000)
         before, after = (
             int(connection.execute(_CUSTOMERS, {"generation": generation}).scalar_one())
@@ -103,3 +128,20 @@ def _promote(state: State, number: int, started: float) -> Rebuilt:
         promote_generation(connection, number, asdict(rebuilt))
         write_switch(connection, live, number, time.time_ns() // 1000)
     return rebuilt
+
+
+def _is_behind(connection: sa.Connection, live: int, number: int) -> bool:
+    """Whether the live generation has taken in records or interactions that the new one does not know yet."""
+    places = (
+        ("resolve", "change_no", "", f"generation {number}"),
+        ("accumulate", "interaction_no", str(live), str(number)),
+    )
+    return any(
+        _position(connection, stage, of_live, term) > _position(connection, stage, of_new, term)
+        for stage, term, of_live, of_new in places
+    )
+
+
+def _position(connection: sa.Connection, stage: str, source: str, term: str) -> int:
+    position = read_cursor(connection, stage, source).position
+    return int(position[term]) if position else 0

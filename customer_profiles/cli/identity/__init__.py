@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from customer_profiles.cli.identity import deciding, reviewing
+from customer_profiles.cli.identity import deciding, model, reviewing
 
 app = typer.Typer(
     help="Who is who: look at doubtful matches, decide, take decisions back.", no_args_is_help=True
@@ -15,3 +15,4 @@ app.command("decide")(deciding.decide)
 app.command("undo")(deciding.undo)
 app.command("unmerge")(deciding.unmerge)
 app.command("decisions")(deciding.decisions)
+app.add_typer(model.app, name="model")
