@@ -28,9 +28,8 @@ def cut_edges(
         beside.setdefault(a, []).append((b, place))
         beside.setdefault(b, []).append((a, place))
     for number, (a, b) in enumerate(links, start=1):
-        if a in beside or b in beside:
-            beside.setdefault(a, []).append((b, -number))
-            beside.setdefault(b, []).append((a, -number))
+        beside.setdefault(a, []).append((b, -number))
+        beside.setdefault(b, []).append((a, -number))
     found: dict[int, tuple[int, int]] = {}
     depth: dict[int, int] = {}
     for root in beside:

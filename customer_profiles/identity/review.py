@@ -143,6 +143,17 @@ def decided_pairs(decisions: Iterable[Decision]) -> dict[tuple[int, int], Decisi
     return said
 
 
+def among_pairs(left: Numbers, right: Numbers, pairs: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
+    """For each pair of records whether it is among these."""
+    if not pairs:
+        return np.zeros(len(left), dtype=np.bool_)
+    named = np.isin(left, np.array([a for a, _ in pairs], dtype=np.int64))
+    known = set(pairs)
+    for i in np.flatnonzero(named).tolist():
+        named[i] = (int(left[i]), int(right[i])) in known
+    return named
+
+
 @dataclass(frozen=True)
 class _Found:
     """Questions of one kind in columns, in their order."""
@@ -258,7 +269,7 @@ class _Columns:
             band=band,
             members=members,
             links=[pair for pair, kind in said.items() if kind is DecisionKind.TOGETHER],
-            answered=_among(left, right, said),
+            answered=among_pairs(left, right, said),
             linkage=linkage_of(settings),
         )
 
@@ -399,16 +410,6 @@ def _odds(bits: Floats) -> Floats:
     return 1 / (1 + np.exp2(-bits))
 
 
-def _among(left: Numbers, right: Numbers, pairs: Collection[tuple[int, int]]) -> NDArray[np.bool_]:
-    if not pairs:
-        return np.zeros(len(left), dtype=np.bool_)
-    named = np.isin(left, np.array([a for a, _ in pairs], dtype=np.int64))
-    known = set(pairs)
-    for i in np.flatnonzero(named).tolist():
-        named[i] = (int(left[i]), int(right[i])) in known
-    return named
-
-
 def _items(found: _Found, skip: int, limit: int) -> Iterator[ReviewItem]:
     return (found.item(i) for i in range(skip, min(skip + limit, len(found))))
 
@@ -425,14 +426,14 @@ def _merged(kinds: Sequence[_Found]) -> list[tuple[_Found, int]]:
 def _interleaved(
     worthy: Sequence[tuple[_Found, int]], sample: _Found, skip: int, limit: int
 ) -> Iterator[ReviewItem]:
-    """A part of the queue in which every fifth line is the next of the sample, as long as there is one."""
+    """A part of the queue in which every fifth line is the next of the sample, and the end once all else is told."""
+
+    def sampled(lines: int) -> int:
+        return min(len(sample), max(lines // _SAMPLE_IN, lines - len(worthy)))
+
     for line in range(skip, min(skip + limit, len(worthy) + len(sample))):
-        sampled = min((line + 1) // _SAMPLE_IN, len(sample))
-        of_worth = line - sampled
-        if (line + 1) % _SAMPLE_IN == 0 and sampled == (line + 1) // _SAMPLE_IN:
-            yield sample.item(sampled - 1)
-        elif of_worth < len(worthy):
-            found, i = worthy[of_worth]
-            yield found.item(i)
+        if sampled(line + 1) > sampled(line):
+            yield sample.item(sampled(line))
         else:
-            yield sample.item(line - len(worthy))
+            found, i = worthy[line - sampled(line)]
+            yield found.item(i)
