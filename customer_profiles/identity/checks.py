@@ -171,7 +171,7 @@ def accuracy(connection: sa.Connection, generation: int, truth: Path) -> Evaluat
     Raises:
         TruthError: The file is not there, or lacks one of its columns.
     """
-    person_of = _read_truth(truth)
+    person_of = read_truth(truth)
     labels, persons = [], []
     for source, source_key, customer_no in connection.execute(_MEMBERS, {"generation": generation}):
         labels.append(customer_no)
@@ -179,7 +179,12 @@ def accuracy(connection: sa.Connection, generation: int, truth: Path) -> Evaluat
     return evaluate(labels, persons)
 
 
-def _read_truth(truth: Path) -> dict[tuple[str, str], str]:
+def read_truth(truth: Path) -> dict[tuple[str, str], str]:
+    """The person of each record that the truth knows, by source and source key.
+
+    Raises:
+        TruthError: The file is not there, or lacks one of its columns.
+    """
     if not truth.exists():
         raise TruthError(
             f"There is no file {truth} (identity.truth): name another, or leave the setting out."

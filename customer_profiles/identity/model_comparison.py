@@ -58,8 +58,8 @@ class ModelComparison:
 
     Attributes:
         records: How many records that is.
-        before: Customers now.
-        after: Customers then.
+        customers_before: Customers now.
+        customers_after: Customers then.
         stay: Customers that keep exactly their records.
         merged: Customers now that would become one with others.
         merged_into: How many customers these would be.
@@ -75,8 +75,8 @@ class ModelComparison:
     """
 
     records: int
-    before: int
-    after: int
+    customers_before: int
+    customers_after: int
     stay: int
     merged: int
     merged_into: int
@@ -118,8 +118,8 @@ def compare_members(now: Members, then: Members) -> ModelComparison:
     totals = {fate: (int(before[which].sum()), int(after[which].sum())) for fate, which in counted.items()}
     return ModelComparison(
         records=len(common),
-        before=len(olds),
-        after=len(news),
+        customers_before=len(olds),
+        customers_after=len(news),
         stay=int(((before == 1) & (after == 1)).sum()),
         merged=totals[Fate.MERGE][0],
         merged_into=totals[Fate.MERGE][1],

@@ -83,7 +83,7 @@ def rebuild(
     names = [stage.name for stage in stages]
     clear_generations(state, names)  # what a rebuild that was killed left
     try:
-        rebuilt = None
+        rebuilt: Rebuilt | None = None
         # Batches go on meanwhile, so the new generation may have to catch up before it is switched to.
         for attempt in range(_CATCH_UPS):
             for stage in stages:

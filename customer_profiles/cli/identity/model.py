@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
     from customer_profiles.encryption.keys import KeyProvider
     from customer_profiles.identity.model_comparison import Change, ModelComparison
+    from customer_profiles.identity.model_report import Drift, Measured, ModelReport
     from customer_profiles.pipeline.build import Pipeline
     from customer_profiles.pipeline.model_promotion import Promoted
 
@@ -109,6 +111,53 @@ def list_models(json: JsonOption = False) -> None:
     )
     if not in_use:
         out.print("The priors that ship with the package are in use.")
+
+
+@app.command("show")
+def show(
+    version: VersionArgument = None,
+    measure: Annotated[
+        bool,
+        typer.Option(
+            "--measure/--no-measure",
+            help="Score and cluster the records of today too, or tell only what the model itself says.",
+        ),
+    ] = True,
+    html: Annotated[
+        Path | None, typer.Option("--html", help="Write the report as a page with pictures to this file.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Report on a model: weights, records it cannot link, common values, how right it is, how far it drifted.
+
+    No value of a person is shown: of common values only how common they are.
+
+    Example: customer-profiles identity model show 2 --html model.html
+
+    Next: `identity model compare 2` says what it would do to the customers.
+    """
+    from customer_profiles.identity.model_page import report_page
+    from customer_profiles.identity.model_report import model_report
+
+    with open_to_read() as opened, opened.state.reading() as connection:
+        number = _wanted(connection, version)
+        with err.status(
+            "Scoring and clustering the records of today …" if measure else "Reading the model …"
+        ):
+            report = model_report(connection, number, opened.settings.identity, measure=measure)
+    if html is not None:
+        html.write_text(report_page(report), encoding="utf-8")
+    if json:
+        show_json(
+            {
+                **{field.name: getattr(report, field.name) for field in dataclasses.fields(report)},
+                "levels": [{**dataclasses.asdict(level), "weight": level.weight} for level in report.levels],
+            }
+        )
+        return
+    _show_report(report)
+    if html is not None:
+        say("As a page: ", str(html))
 
 
 @app.command("compare")
@@ -203,7 +252,7 @@ def _tell(house: Pipeline, promoted: Promoted, json: bool) -> None:
         show_json(
             {
                 "model": _name(promoted.version),
-                "before": _name(promoted.before),
+                "model_before": _name(promoted.before),
                 "generation": promoted.rebuilt.generation,
                 "seconds": promoted.rebuilt.seconds,
                 **_as_json(promoted.comparison, shown),
@@ -220,6 +269,65 @@ def _tell(house: Pipeline, promoted: Promoted, json: bool) -> None:
         f"{promoted.rebuilt.seconds:.1f} s."
     )
     say("Take it back: ", "customer-profiles identity model rollback")
+
+
+def _show_report(report: ModelReport) -> None:
+    origin = "trained on records of your own" if report.origin == "trained" else "the priors of the package"
+    say(
+        (_called(report.version).capitalize(), "bold"),
+        f": {report.status}, {origin}, for Splink {report.splink_version}"
+        + (f", of {moment(report.created_at)}." if report.created_at else "."),
+    )
+    show_table(
+        "Match weights",
+        ("comparison", "level", "m", "u", "bits"),
+        [(one.comparison, one.level, one.m, one.u, one.weight) for one in report.levels],
+    )
+    show_table(
+        "How common values are",
+        ("field", "repeated values", "shares of the most common", "share of a rare one"),
+        [(one.field, one.repeated, one.commonest, f"{one.rarest:.6f}") for one in report.common],
+    )
+    if report.measured is not None:
+        _show_measured(report.measured)
+    if report.drift is not None:
+        _show_drift(report.drift)
+
+
+def _show_measured(measured: Measured) -> None:
+    alone = measured.unlinkables
+    out.print(
+        f"{alone.unlinkable:,} of {alone.records:,} records ({alone.share:.2%}) say too little to be linked by the model: "
+        f"beside themselves they weigh less than {alone.threshold:g} bits."
+    )
+    if measured.truth is not None:
+        pairs = measured.truth.pairs
+        out.print(
+            f"Against the truth: precision {pairs.precision:.4f}, recall {pairs.recall:.4f}, F1 {pairs.f1:.4f}."
+        )
+    if measured.decided is not None:
+        ruled = measured.decided
+        out.print(
+            f"Without being told, it puts together {ruled.together_found:,} of {ruled.together:,} pairs that stewards ruled "
+            f"together, and keeps apart {ruled.apart_found:,} of {ruled.apart:,} that they ruled apart."
+        )
+
+
+def _show_drift(drift: Drift) -> None:
+    from customer_profiles.identity.drift import stability_in_words
+
+    show_table(
+        f"Against {_called(drift.against)}, which is in use",
+        ("comparison", "level", "bits", "before", "m shift", "u shift"),
+        [
+            (one.comparison, one.level, one.weight, one.weight_before, one.m_shift, one.u_shift)
+            for one in drift.shifts[:_EXAMPLES]
+        ],
+    )
+    if drift.stability is not None:
+        out.print(
+            f"Scores of the candidates: population stability {drift.stability:.4f} ({stability_in_words(drift.stability)})."
+        )
 
 
 @contextmanager
@@ -305,12 +413,12 @@ def _show_comparison(title: str, compared: ModelComparison, shown: list[ShownCha
             ("merge", compared.merged, compared.merged_into),
             ("split", compared.split, compared.split_into),
             ("exchange records", compared.regrouped, compared.regrouped_into),
-            ("all", compared.before, compared.after),
+            ("all", compared.customers_before, compared.customers_after),
             ("records of the largest", compared.largest_before, compared.largest_after),
         ],
     )
     out.print(
-        f"{compared.ids_kept:,} of {compared.before:,} customer IDs stay; {compared.moved:,} of {compared.records:,} "
+        f"{compared.ids_kept:,} of {compared.customers_before:,} customer IDs stay; {compared.moved:,} of {compared.records:,} "
         "records go to another customer."
     )
     if shown:
