@@ -1,5 +1,6 @@
 """The demo is as messy as its docstring says: measured in the files against the people as they truly are."""
 
+import re
 from collections import Counter
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,12 +9,30 @@ import numpy as np
 import phonenumbers
 import pytest
 
+from customer_profiles import demo
 from customer_profiles.demo import DemoSummary, rates
 from customer_profiles.demo.lexicon import lexicon
 from customer_profiles.demo.world import make_people
 from customer_profiles_tests.demo import reading
 
 PEOPLE = make_people(1, 0, 2_000)
+PROMISED = {
+    "a typing error in a name": (0.15, rates.NAME_TYPO),
+    "a nickname for the given name": (0.05, rates.NICKNAME),
+    "an address moved away from": (0.10, rates.MOVED_HOUSE),
+    "no email address": (0.20, rates.WITHOUT_EMAIL),
+    "no phone number": (0.30, rates.WITHOUT_PHONE),
+    "a family member's phone or email": (0.05, rates.SHARED_CONTACT),
+    "a generic address (``info@…``)": (0.01, rates.GENERIC_EMAIL),
+    "a wrong birth date": (0.03, rates.WRONG_BIRTH_DATE),
+    "visits that start anonymous": (0.30, rates.ANONYMOUS_VISIT),
+    "events late, by 6 hours to 3 days": (0.05, rates.LATE),
+    "events delivered twice": (0.02, rates.DUPLICATE),
+    "events out of order": (0.10, rates.OUT_OF_ORDER),
+    "broken rows": (0.005, rates.BROKEN),
+    "name and birth year of a neighbour": (0.005, rates.NAMESAKE),
+}
+"""Each rate by its name in the docstring: the least that it may be, and what it is."""
 RECORD_FEEDS = {
     "crm": "contacts", "orders": "customers", "web": "identify",
     "email": "subscribers", "social": "profiles", "support": "requesters",
@@ -36,6 +55,16 @@ def nicknames(person: int) -> tuple[str, ...]:
     words = lexicon()
     names = words.female if PEOPLE.sex[person] == 0 else words.male
     return names.nicknames[PEOPLE.given_number[person]]
+
+
+def test_the_docstring_tells_every_rate_and_none_is_lower_than_promised() -> None:
+    table = re.findall(r"(?m)^(\S.*?) {2,}([\d.]+) ?%  ", demo.__doc__ or "")
+
+    assert {name: float(percent) / 100 for name, percent in table} == {
+        name: pytest.approx(rate) for name, (_, rate) in PROMISED.items()
+    }
+    assert not [name for name, (least, rate) in PROMISED.items() if rate < least]
+    assert rates.TOO_LARGE >= 5_000_000
 
 
 def test_crm_names_are_mistyped_and_nicknamed_at_their_rates(folder: Path) -> None:
