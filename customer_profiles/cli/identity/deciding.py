@@ -64,6 +64,25 @@ class Decided:
     applied: bool
 
 
+@dataclass(frozen=True)
+class Parted:
+    """What `unmerge --dry-run` prints with `--json`.
+
+    Attributes:
+        parted: The records on the one side.
+        others: Every other member of the customer.
+        deleted: Those of both that are deleted.
+        held_by_parted_only: Living ones of the others that nothing but parted ones holds.
+        preview: What it changes.
+    """
+
+    parted: tuple[int, ...]
+    others: tuple[int, ...]
+    deleted: tuple[int, ...]
+    held_by_parted_only: tuple[int, ...]
+    preview: ShownPreview
+
+
 def decide(
     kind: Annotated[Said, typer.Argument(help="Whether A and B are the same person.")],
     one: OneSide,
@@ -237,19 +256,16 @@ def unmerge(
         found = preview_decision(
             connection, generation, opened.settings.identity, DecisionKind.APART, sides.apart, sides.rest
         )
-        shown = shown_preview(connection, opened.keys, found)
+        shown = Parted(
+            parted=tuple(sorted(sides.apart)),
+            others=tuple(sorted(sides.rest)),
+            deleted=tuple(sorted(sides.dead)),
+            held_by_parted_only=tuple(sorted(leaning_over(connection, generation, sides))),
+            preview=shown_preview(connection, opened.keys, found),
+        )
         if not json:
-            for title, side in (("Parted", sides.apart), ("The others", sides.rest)):
-                dead = sorted(side & sides.dead)
-                told = ", ".join(f"{one} (deleted)" if one in dead else str(one) for one in sorted(side))
-                say((f"{title}: ", "bold"), told)
-            show_preview(connection, shown, Sight.asked(unmask, reason))
-            if leaning := sorted(leaning_over(connection, generation, sides)):
-                say(
-                    ("Only the parted records hold these: ", "yellow"),
-                    f"{', '.join(map(str, leaning))}. To let them go along: ",
-                    " ".join(f"--apart {one}" for one in leaning),
-                )
+            _show_parted(shown)
+            show_preview(connection, shown.preview, Sight.asked(unmask, reason))
     if dry_run:
         if json:
             show_json(shown)
@@ -267,7 +283,7 @@ def unmerge(
     )
     if not json:
         say(("Decided ", "bold"), f"{decision_id}: apart, by {by}.")
-    _finish(opened, decision_id, shown, apply, json)
+    _finish(opened, decision_id, shown.preview, apply, json)
     if not json:
         say("To take it back: ", f'customer-profiles identity undo {decision_id[:8]} --by NAME --reason "…"')
 
@@ -333,6 +349,19 @@ _NAMED = 6
 def _numbers(records: tuple[int, ...]) -> str:
     told = ", ".join(map(str, records[:_NAMED]))
     return told if len(records) <= _NAMED else f"{told}, … ({len(records):,})"
+
+
+def _show_parted(shown: Parted) -> None:
+    """Print every member of a customer on its side."""
+    for title, side in (("Parted", shown.parted), ("The others", shown.others)):
+        told = (f"{one} (deleted)" if one in shown.deleted else str(one) for one in side)
+        say((f"{title}: ", "bold"), ", ".join(told))
+    if shown.held_by_parted_only:
+        say(
+            ("Only the parted records hold these: ", "yellow"),
+            f"{', '.join(map(str, shown.held_by_parted_only))}. To let them go along: ",
+            " ".join(f"--apart {one}" for one in shown.held_by_parted_only),
+        )
 
 
 def _finish(opened: Opened, decision_id: str, shown: ShownPreview, apply: bool, json: bool) -> None:
