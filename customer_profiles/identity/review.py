@@ -6,9 +6,10 @@ a customer together. *Conflict*: strong edges between two customers that a veto 
 edges picked by chance, to learn how often the graph is right.
 
 The worth of a question is the number of pairs of records that an unexpected answer would put right, times the chance of
-that answer. The chance comes from the linkage of the two sides, in bits: the same number the clustering decides by.
-A veto against a weight is a coin toss between two rules. The sample is in the order of its hash, never of worth:
-picked by worth it would no longer be a sample.
+that answer. For two customers the chance comes from the mean weight of all pairs across, where a pair without an edge
+speaks against: a family whose strongest pair looks alike ranks below two records of one person. For a bridge it
+comes from the linkage of the halves, by which they were joined. A veto against a weight is a coin toss between two
+rules. The sample is in the order of its hash, never of worth: picked by worth it would no longer be a sample.
 """
 
 from __future__ import annotations
@@ -61,7 +62,8 @@ class ReviewItem:
         left_no: The smaller record of the pair that stands for the two sides.
         right_no: The larger record.
         weight: Weight of their edge or pair, in bits.
-        bits: How the two sides hang together, in bits.
+        bits: Of a bridge the linkage of its halves, of a sampled match its weight, else the mean weight of all pairs
+            across; in bits.
         worth: Pairs of records that an unexpected answer would put right, times the chance of it.
         customers: The customer, or the two.
         records: Records of the one side and of the other.
@@ -279,11 +281,16 @@ class _Columns:
         sizes: Numbers = counts[np.searchsorted(present, customers)]
         return sizes
 
-    def bits(self, strongest: Numbers, total: Numbers, edges: Numbers, pairs: Numbers) -> Floats:
-        """How sides hang together, in bits."""
+    def mean(self, total: Numbers, edges: Numbers, pairs: Numbers) -> Floats:
+        """The mean weight of all pairs between sides, in bits."""
+        return np.asarray((total + self.linkage.missing * (pairs - edges)) / pairs / UNIT, dtype=np.float64)
+
+    def hold(self, weight: Numbers, pairs: Numbers) -> Floats:
+        """The linkage of sides that one edge holds together, in bits."""
         share = self.linkage.share / UNIT
-        mean = (total + self.linkage.missing * (pairs - edges)) / pairs
-        return np.asarray((share * strongest + (1 - share) * mean) / UNIT, dtype=np.float64)
+        one = np.ones(len(weight), dtype=np.int64)
+        held: Floats = share * weight / UNIT + (1 - share) * self.mean(weight, one, pairs)
+        return held
 
     @property
     def vetoed(self) -> NDArray[np.bool_]:
@@ -311,15 +318,13 @@ class _Columns:
         edges = np.bincount(group, minlength=count).astype(np.int64)
         total = np.zeros(count, dtype=np.int64)
         np.add.at(total, group, self.weight[at])
-        strongest = np.full(count, np.iinfo(np.int64).min, dtype=np.int64)
-        np.maximum.at(strongest, group, self.weight[at])
         closed = np.bincount(group, weights=self.answered[at] | barred[at], minlength=count) > 0
         top = at[new]
         keep = chosen[top] & ~closed
-        top, edges, total, strongest = top[keep], edges[keep], total[keep], strongest[keep]
+        top, edges, total = top[keep], edges[keep], total[keep]
         sizes = self.sizes(self.one[top]), self.sizes(self.other[top])
         pairs = sizes[0] * sizes[1]
-        bits = self.bits(strongest, total, edges, pairs)
+        bits = self.mean(total, edges, pairs)
         return _Found(
             kind,
             self.left[top],
@@ -358,7 +363,7 @@ def _bridges(graph: _Columns) -> _Found:
     kept = (one > 1) & (other > 1)
     top, one, other = at[cut[kept]], one[kept], other[kept]
     weight = graph.weight[top]
-    bits = graph.bits(weight, weight, np.ones(len(top), dtype=np.int64), one * other)
+    bits = graph.hold(weight, one * other)
     found = _Found(
         ReviewKind.BRIDGE,
         graph.left[top],

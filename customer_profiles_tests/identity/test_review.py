@@ -154,6 +154,30 @@ def test_every_question_has_one_line_in_the_whole_queue(worthy: int, sampled: in
     assert all(one.kind is ReviewKind.SAMPLE for one in told[4:worthy:5]) or sampled < worthy // 4
 
 
+def test_two_records_alike_are_worth_more_than_one_such_pair_between_large_families(
+    state: State, settings: Settings
+) -> None:
+    """Four and four with one pair of so many bits between them are hardly one person; one and one may well be."""
+    families = [
+        (f"{house}{n}", {"external_ids": {"user_id": [f"u-{house}"]}, "city": f"c{n}"})
+        for house in "fg"
+        for n in range(4)
+    ]
+    take_in(state, [*families, ("x", {"given_name": "dora"}), ("y", {"given_name": "emil"})])
+    settle(ResolveStage(state, settings))
+    pairs = [numbers_of(state, "f0", "g0"), numbers_of(state, "x", "y")]
+    with state.writing() as connection:
+        for one, other in pairs:
+            values = {"one": one, "other": other}
+            query = (
+                "INSERT INTO review_pair VALUES (1, :one, :other, -1024, 'score below the edge threshold')"
+            )
+            connection.execute(sa.text(query), values)
+    found = asked(state, settings, ReviewKind.BAND)
+    assert [[one.left_no, one.right_no] for one in found] == [pairs[1], pairs[0]]
+    assert [one.bits for one in found] == [-1, (-1 - 15 * 8) / 16]
+
+
 def test_what_is_decided_is_not_asked_again_until_it_is_undone(doubtful: State, settings: Settings) -> None:
     before = asked(doubtful, settings)
     a2, b1, d1, d2 = numbers_of(doubtful, "a2", "b1", "d1", "d2")
