@@ -129,6 +129,21 @@ def test_an_unmerge_asks_first_and_names_every_member(command: Command, settings
     assert not [records for records in after if parted in records and records & (whole - {parted})]
 
 
+def test_decisions_on_the_sample_tell_how_often_matches_are_right(command: Command, settings: Path) -> None:
+    first, second = (one["item"] for one in queue(command, settings, "--kind", "sample", "--limit", 2))
+    for kind, item in (("together", first), ("apart", second)):
+        pair = (item["left_no"], item["right_no"])
+        assert command("identity", "decide", kind, *pair, *WHO, settings=settings).code == 0
+
+    told = command("identity", "review", "--kind", "sample", settings=settings)
+    precision = command("identity", "review", "--kind", "sample", "--json", settings=settings).json[
+        "precision"
+    ]
+
+    assert "1 of 2 matches decided" in told.out
+    assert (precision["right"], precision["decided"]) == (1, 2)
+
+
 def test_values_of_persons_are_masked_unless_asked_for_with_a_reason(command: Command, company: Path) -> None:
     names = {
         value

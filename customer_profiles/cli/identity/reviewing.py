@@ -74,6 +74,7 @@ def review(
     """
     from customer_profiles.identity.customer_ids import ids_of
     from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+    from customer_profiles.identity.labels import reviewed_precision
     from customer_profiles.identity.masking import Sight
     from customer_profiles.identity.record_facts import compared_records, record_facts
     from customer_profiles.identity.review import ReviewKind, review_queue
@@ -94,6 +95,9 @@ def review(
         compared = compared_records(connection, pairs, sight)
         customers = {number for item in page.items for number in item.customers}
         id_of = ids_of(connection, opened.keys.key(CUSTOMER_ID_KEY), customers)
+        precision = None
+        if kind is Kind.SAMPLE:
+            precision = reviewed_precision(connection, opened.settings.identity)
     items = [
         ShownItem(
             item,
@@ -104,8 +108,18 @@ def review(
         for item, pair in zip(page.items, pairs, strict=True)
     ]
     if json:
-        show_json({"items": items, "waiting": {one.value: count for one, count in page.waiting.items()}})
+        told: dict[str, object] = {
+            "items": items,
+            "waiting": {one.value: count for one, count in page.waiting.items()},
+        }
+        show_json(told if precision is None else {**told, "precision": precision})
         return
+    if precision is not None and precision.precision is not None:
+        say(
+            ("Right so far: ", "bold"),
+            f"{precision.right:,} of {precision.decided:,} matches decided from the start of the sample, "
+            f"{precision.precision:.1%} (95 % interval {precision.low:.1%} to {precision.high:.1%}).",
+        )
     if not items:
         out.print("Nothing waits for review." if not skip else "Nothing more waits for review.")
         return
