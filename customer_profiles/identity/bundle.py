@@ -7,7 +7,9 @@ other (Bob, Robert) are words.
 import io
 import json
 import math
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from importlib import resources
@@ -22,6 +24,19 @@ from customer_profiles.identity.blocking import BlockingRule
 from customer_profiles.identity.frequencies import Frequencies
 
 FORMAT = 1
+
+_DAMAGE = (
+    zipfile.BadZipFile,
+    KeyError,
+    ValueError,
+    EOFError,
+    OSError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+"""What reading a damaged archive raises: one byte can make it look encrypted, or packed in a way that nobody knows."""
 
 
 class BundleError(CustomerProfilesError):
@@ -125,7 +140,7 @@ class ModelBundle:
                 facts = json.loads(archive.read("bundle.json"))
                 values = pq.read_table(io.BytesIO(archive.read("frequencies.parquet")))
                 aliases = pq.read_table(io.BytesIO(archive.read("aliases.parquet")))
-        except (zipfile.BadZipFile, KeyError, ValueError, EOFError, pa.ArrowException) as error:
+        except (*_DAMAGE, pa.ArrowException) as error:
             raise BundleError(
                 "The model bundle cannot be read: it is cut short or damaged. Promote another model, or train one."
             ) from error

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -121,6 +121,11 @@ def write_events(
             for i, event in enumerate(events)
         ),
     )
+
+
+def forget_events_of(connection: sa.Connection, generations: Collection[int]) -> None:
+    """Delete what was to happen in generations that were given up: it never happened to anybody."""
+    connection.execute(identity_event.delete().where(identity_event.c.generation.in_(generations)))
 
 
 def _met(groups: Numbers, others: Numbers, wanted: Numbers) -> dict[int, set[int]]:

@@ -9,12 +9,15 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.identity.events import forget_events_of
 from customer_profiles.identity.membership_history import write_switch
 from customer_profiles.marts.promotion import carry_over
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import (
+    abandon_generation,
+    abandoned_generations,
     begin_generation,
     check_building,
     clear_generations,
@@ -81,7 +84,7 @@ def rebuild(
         number = begin_generation(connection)
     stages = stages_of(number)
     names = [stage.name for stage in stages]
-    clear_generations(state, names)  # what a rebuild that was killed left
+    _clear(state, names)  # what a rebuild that was killed left
     try:
         rebuilt: Rebuilt | None = None
         # Batches go on meanwhile, so the new generation may have to catch up before it is switched to.
@@ -96,10 +99,19 @@ def rebuild(
         assert rebuilt is not None  # the last attempt switches whatever came in
     except CustomerProfilesError:
         # The rebuild that took over may have cleared before this one stopped writing.
-        clear_generations(state, names)
+        with state.writing() as connection:
+            abandon_generation(connection, number)
+        _clear(state, names)
         raise
-    clear_generations(state, names)
+    _clear(state, names)
     return rebuilt
+
+
+def _clear(state: State, stages: Sequence[str]) -> None:
+    """Clear away what is not served, and what was written of generations that never came to be."""
+    clear_generations(state, stages)
+    with state.writing() as connection:
+        forget_events_of(connection, abandoned_generations(connection))
 
 
 def _promote(

@@ -41,6 +41,22 @@ def begin_generation(connection: sa.Connection) -> int:
     return number
 
 
+def abandon_generation(connection: sa.Connection, number: int) -> None:
+    """Give up a generation that is being built; one that is live stays."""
+    connection.execute(
+        table.update()
+        .where(table.c.generation == number, table.c.status == "building")
+        .values(status="abandoned")
+    )
+
+
+def abandoned_generations(connection: sa.Connection) -> list[int]:
+    """The generations that were begun and never promoted."""
+    return list(
+        connection.execute(sa.select(table.c.generation).where(table.c.status == "abandoned")).scalars()
+    )
+
+
 def check_building(connection: sa.Connection, number: int) -> None:
     """Make sure that a generation is still being built.
 

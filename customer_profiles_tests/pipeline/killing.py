@@ -13,7 +13,7 @@ from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.settings import Settings
 
-Work = Literal["run", "rebuild", "train"]
+Work = Literal["run", "rebuild", "train", "promote"]
 
 # A server that has imported everything forks a process in a moment, and no thread of the tests is in it.
 _PROCESSES = get_context("forkserver")
@@ -108,6 +108,7 @@ def _work(settings: Settings, kill: Kill, limit: int, work: Work) -> None:
             "run": Pipeline.run,
             "rebuild": Pipeline.rebuild,
             "train": Pipeline.train,
+            "promote": lambda pipeline: pipeline.promote_model(1),
         }
         work_of[work](pipeline)
     os._exit(0)
