@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.tables import record
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.customer_ids import customer_of_id, dead_records_of
+from customer_profiles.identity.decisions import DecisionKind
 from customer_profiles.identity.tables import claim, member
 from customer_profiles.state.bulk import rows_by_key
 
@@ -37,6 +38,14 @@ class Named:
     def records(self) -> frozenset[int]:
         """All of them."""
         return self.living | self.dead
+
+    def side_of(self, kind: DecisionKind) -> frozenset[int]:
+        """The records that a decision names for this side.
+
+        For an *apart* deleted ones too: it guards where their IDs go. A *together* joins living ones; deleted ones that it
+        named would come back joined.
+        """
+        return self.records if kind is DecisionKind.APART or not self.living else self.living
 
     @classmethod
     def together(cls, parts: Iterable[Named]) -> Named:

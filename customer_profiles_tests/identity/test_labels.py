@@ -81,6 +81,14 @@ def test_one_in_ten_may_be_left_open(couples: State, settings: Settings) -> None
     assert (found.right, found.decided, found.undecided) == (9, 9, 1)
 
 
+def test_where_more_is_left_open_the_count_ends_before_it(couples: State, settings: Settings) -> None:
+    """Decided, open, seven decided, open, decided: eight of nine are too few, so only the first counts."""
+    in_turn = sample(couples, settings)
+    say(couples, settings, DecisionKind.TOGETHER, [in_turn[0], *in_turn[2:9], in_turn[10]])
+    found = precision(couples, settings)
+    assert (found.right, found.decided, found.undecided) == (1, 1, 0)
+
+
 def test_a_match_that_only_a_decision_made_says_nothing_of_the_graph(
     state: State, settings: Settings
 ) -> None:

@@ -171,6 +171,24 @@ def test_a_decision_that_another_one_stands_in_the_way_of_says_so(state: State, 
     assert preview.in_its_way == (apart,)
 
 
+def test_the_decision_that_is_previewed_is_the_newest_of_all(state: State, settings: Settings) -> None:
+    """b is to be with a, and with c, which must not be with a: the newer *together* has its way."""
+    take_in(state, [(key, {"emails": [f"{key}@example.com"]}) for key in "abc"])
+    a, b, c = numbers_of(state, "a", "b", "c")
+    with state.writing() as connection:
+        decide(connection, DecisionKind.TOGETHER, [a], [b], by="ann", reason="seen")
+        decide(connection, DecisionKind.APART, [a], [c], by="ann", reason="seen")
+    settle(ResolveStage(state, settings))
+    before, last = customers_in(state), last_event(state)
+    with state.reading() as connection:
+        preview = preview_decision(connection, 1, settings.identity, DecisionKind.TOGETHER, [b], [c])
+    with state.writing() as connection:
+        decide(connection, DecisionKind.TOGETHER, [b], [c], by="bob", reason="seen")
+    settle(ResolveStage(state, settings))
+    assert preview.after == {a: (a,), b: (b, c)}
+    assert_exact(before, preview, customers_in(state), events_after(state, last))
+
+
 def test_a_preview_writes_nothing_and_counts_what_it_does_not_know(
     state: State, settings: Settings, table_rows: Callable[[State, str], list[tuple[object, ...]]]
 ) -> None:

@@ -24,7 +24,7 @@ from customer_profiles.identity.claims import record_of
 from customer_profiles.identity.customer_ids import dead_records_of, ids_of
 from customer_profiles.identity.decisions import DecisionError, DecisionKind, decide, undo
 from customer_profiles.identity.preview import Preview, preview_decision
-from customer_profiles.identity.references import members_of
+from customer_profiles.identity.references import members_of, records_named
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.unmerge import Sides, leaning_over, sides_of
 from customer_profiles.marts.accumulate import AccumulateStage
@@ -298,6 +298,16 @@ def test_a_deleted_record_that_nobody_names_stays_with_the_others_and_the_previe
     _, preview = unmerged(married, settings, a1, frozenset({b2}))
     assert customers_in(married) == {a1: (a2,), b2: (b2,)}
     assert (b1, a1) in {(led.claim_no, led.after) for led in preview.inherited}
+
+
+def test_a_customer_stands_for_its_deleted_records_where_an_apart_is_decided(married: State) -> None:
+    a1, a2, b1, b2 = numbers_of(married, "a1", "a2", "b1", "b2")
+    with married.reading() as connection:
+        named = members_of(connection, 1, a1)
+        dead = records_named(connection, 1, ["crm"], f"crm:b1, {a1}")
+    assert named.side_of(DecisionKind.APART) == {a1, a2, b1, b2}
+    assert named.side_of(DecisionKind.TOGETHER) == {a2, b2}
+    assert dead.side_of(DecisionKind.TOGETHER) == {a1, b1}
 
 
 def test_what_a_record_deleted_meanwhile_would_have_left_to_a_side_stays_lost(

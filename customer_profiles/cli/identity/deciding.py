@@ -26,6 +26,7 @@ from customer_profiles.cli.output import JsonOption, moment, out, say, show_json
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
+    from customer_profiles.identity.decisions import DecisionKind
     from customer_profiles.identity.references import Named
 
 
@@ -109,7 +110,7 @@ def decide(
 
     decision_kind = DecisionKind(kind.value)
     with open_to_read() as opened, opened.state.reading() as connection:
-        sides = _sides(opened, connection, decision_kind is DecisionKind.APART, one, other)
+        sides = _sides(opened, connection, decision_kind, one, other)
         preview = preview_decision(
             connection, _live(connection), opened.settings.identity, decision_kind, *sides
         )
@@ -196,7 +197,7 @@ def preview(
             found = preview_undo(connection, generation, settings, decision_named(connection, one))
         else:
             decision_kind = DecisionKind(kind.value)
-            sides = _sides(opened, connection, decision_kind is DecisionKind.APART, one, other)
+            sides = _sides(opened, connection, decision_kind, one, other)
             found = preview_decision(connection, generation, settings, decision_kind, *sides)
         shown = shown_preview(connection, opened.keys, found)
         if json:
@@ -376,12 +377,13 @@ def _finish(opened: Opened, decision_id: str, shown: ShownPreview, apply: bool, 
 
 
 def _sides(
-    opened: Opened, connection: sa.Connection, with_dead: bool, one: str, other: str
+    opened: Opened, connection: sa.Connection, kind: DecisionKind, one: str, other: str
 ) -> tuple[frozenset[int], frozenset[int]]:
-    """The records of both sides; deleted ones of a customer only where they matter: for an *apart*, which guards their IDs."""
-    named = _named(opened, connection, one), _named(opened, connection, other)
-    first, second = (side.records if with_dead or not side.living else side.living for side in named)
-    return first, second
+    """The records that a decision names on its two sides."""
+    return (
+        _named(opened, connection, one).side_of(kind),
+        _named(opened, connection, other).side_of(kind),
+    )
 
 
 def _named(opened: Opened, connection: sa.Connection, reference: str) -> Named:
