@@ -3,6 +3,7 @@
 import dagster as dg
 
 from customer_profiles.identity.checks import TruthError
+from customer_profiles.identity.labels import ReviewedPrecision
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.report import table
 from customer_profiles.orchestration.resources import PipelineResource
@@ -11,6 +12,9 @@ from customer_profiles.settings import Settings
 
 _ERROR = dg.AssetCheckSeverity.ERROR
 _WARN = dg.AssetCheckSeverity.WARN
+LEAST_LABELS = 50
+"""Fewer decisions on the sample leave the precision open by a tenth or more."""
+LEAST_PRECISION = 0.97
 _DERIVED = {
     "identity_graph": "resolve",
     "interaction_buckets": "accumulate",
@@ -33,6 +37,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         _cluster_sizes(),
         _hubs(),
         _singletons(),
+        _reviewed_precision(),
         *([_accuracy()] if settings.identity.truth else []),
     ]
 
@@ -144,6 +149,47 @@ def _hubs() -> dg.AssetChecksDefinition:
         )
 
     return hubs
+
+
+def _reviewed_precision() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="reviewed_precision",
+        description=(
+            f"Of the random sample of accepted matches, stewards found at least {LEAST_PRECISION:.0%} right, and they "
+            f"decided on at least {LEAST_LABELS}."
+        ),
+    )
+    def reviewed_precision(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            found = overview.reviewed_precision(house.state, house.settings)
+        metadata: dict[str, dg.MetadataValue] = {
+            "matches decided": dg.MetadataValue.int(found.decided),
+            "of them right": dg.MetadataValue.int(found.right),
+        }
+        if found.precision is not None:
+            metadata |= {
+                "precision": dg.MetadataValue.float(found.precision),
+                "lower end (95 %)": dg.MetadataValue.float(found.low),
+                "upper end (95 %)": dg.MetadataValue.float(found.high),
+            }
+        passed, said = judged_precision(found)
+        return dg.AssetCheckResult(passed=passed, severity=_WARN, description=said, metadata=metadata)
+
+    return reviewed_precision
+
+
+def judged_precision(found: ReviewedPrecision) -> tuple[bool, str]:
+    """Whether the precision that stewards found will do, and what is to be said of it."""
+    if found.precision is None or found.decided < LEAST_LABELS:
+        return False, (
+            f"Stewards decided on {found.decided} matches of the sample, {LEAST_LABELS} are needed to tell: "
+            "`customer-profiles identity review --kind sample` shows what to look at."
+        )
+    said = (
+        f"{found.precision:.1%} of {found.decided} matches are right ({found.low:.1%} to {found.high:.1%})."
+    )
+    return found.precision >= LEAST_PRECISION, said
 
 
 def _accuracy() -> dg.AssetChecksDefinition:

@@ -15,9 +15,13 @@ REFRESH = "refresh"
 TRAIN = "train_identity_model"
 AUDIT = "audit_sources"
 REBUILD = "rebuild"
+CANDIDATE = "train_candidate_model"
+REVIEWED = "measure_reviewed_precision"
 
 _MODEL = dg.AssetSelection.assets("identity_model")
 _CATALOG = dg.AssetSelection.assets("source_catalog")
+_CANDIDATE = dg.AssetSelection.assets("identity_model_candidate")
+_REVIEWED = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("identity_graph"), "reviewed_precision"))
 
 
 def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
@@ -33,15 +37,21 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
     return [
         asset_job(
             EVERYTHING,
-            dg.AssetSelection.all(),
+            dg.AssetSelection.all() - _CANDIDATE - _REVIEWED,
             "The first run: audit the sources, read them, train the model, build the profiles.",
         ),
         asset_job(
             REFRESH,
-            dg.AssetSelection.all() - _MODEL - _CATALOG,
+            dg.AssetSelection.all() - _MODEL - _CATALOG - _CANDIDATE - _REVIEWED,
             "Take in what is new in the sources and bring every profile up to date.",
         ),
         asset_job(TRAIN, _MODEL, "Train the Splink model, when none is promoted yet."),
+        asset_job(
+            CANDIDATE,
+            _CANDIDATE,
+            "Train another model on the records of today, as a candidate; nothing changes.",
+        ),
+        asset_job(REVIEWED, _REVIEWED, "Work out the precision of the graph from what stewards decided."),
         asset_job(AUDIT, _CATALOG, "Look at every source again: tables, columns, sizes, newest data."),
         _rebuild_job,
     ]

@@ -4,16 +4,23 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.orchestration.jobs import AUDIT
+from customer_profiles.orchestration.jobs import AUDIT, REVIEWED
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """The audit of the sources, every night at three."""
+    """The audit of the sources and the precision from review, every night."""
     return [
         dg.ScheduleDefinition(
             name="nightly_audit",
             job_name=AUDIT,
             cron_schedule="0 3 * * *",
             description="Look at the sources again every night, so that the catalog is never a day old.",
-        )
+        ),
+        dg.ScheduleDefinition(
+            name="nightly_reviewed_precision",
+            job_name=REVIEWED,
+            cron_schedule="0 4 * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Work out every night how often the graph is right, from what stewards decided.",
+        ),
     ]

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from customer_profiles.identity import checks
+from customer_profiles.identity import checks, labels
 from customer_profiles.identity.evaluation import Evaluation
+from customer_profiles.identity.model_report import ModelReport, model_report
 from customer_profiles.identity.models import model_in_use
 from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
@@ -176,6 +177,26 @@ def accuracy(state: State, settings: Settings) -> Accuracy | None:
         return None
     with state.reading() as connection:
         return Accuracy.of(checks.accuracy(connection, live_generation(connection), settings.identity.truth))
+
+
+def reviewed_precision(state: State, settings: Settings) -> labels.ReviewedPrecision:
+    """How often the accepted matches of the random sample are right, from what stewards decided."""
+    with state.reading() as connection:
+        return labels.reviewed_precision(connection, settings.identity)
+
+
+def report_on_model(state: State, settings: Settings, version: int) -> ModelReport:
+    """What a model is like, measured on the records of today; without the truth where that cannot be read.
+
+    Raises:
+        BundleError: Its bundle cannot be read.
+        ModelError: There is no such version.
+    """
+    with state.reading() as connection:
+        try:
+            return model_report(connection, version, settings.identity)
+        except checks.TruthError:  # the check on the graph says so; a report goes on without it
+            return model_report(connection, version, settings.identity.model_copy(update={"truth": None}))
 
 
 def account(state: State, stage: str, source: str | None = None) -> LedgerCheck:

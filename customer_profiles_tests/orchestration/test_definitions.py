@@ -97,7 +97,11 @@ def test_every_asset_that_takes_in_rows_has_a_check_that_its_ledger_adds_up(
     checked = {key.asset_key for key in graph.asset_check_keys if key.name == "ledger_adds_up"}
 
     without = graph.materializable_asset_keys - checked
-    assert without == {dg.AssetKey("source_catalog"), dg.AssetKey("identity_model")}
+    assert without == {
+        dg.AssetKey("source_catalog"),
+        dg.AssetKey("identity_model"),
+        dg.AssetKey("identity_model_candidate"),
+    }
 
 
 def test_every_run_stays_in_one_process_whoever_starts_it(definitions: dg.Definitions) -> None:
@@ -114,5 +118,13 @@ def test_each_source_and_contract_has_a_cleaned_asset(definitions: dg.Definition
 
 
 def test_the_jobs_are_there(definitions: dg.Definitions) -> None:
-    for name in ("first_run", "refresh", "rebuild", "train_identity_model", "audit_sources"):
+    for name in (
+        "first_run",
+        "refresh",
+        "rebuild",
+        "train_identity_model",
+        "train_candidate_model",
+        "measure_reviewed_precision",
+        "audit_sources",
+    ):
         assert definitions.resolve_job_def(name).name == name

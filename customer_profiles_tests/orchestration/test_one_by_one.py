@@ -38,7 +38,14 @@ def one_by_one(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Co
     shutil.copytree(company.folder, made.folder)
     definitions = build_definitions(made.settings)
     cleaned = cleaned_keys(made.settings, "record", "interaction", "consent")
-    derived = ("identity_model", "identity_graph", "interaction_buckets", "traits", "segments")
+    derived = (
+        "identity_model",
+        "identity_graph",
+        "interaction_buckets",
+        "traits",
+        "segments",
+        "identity_model_candidate",
+    )
     keys = [dg.AssetKey("source_catalog"), *cleaned, *map(dg.AssetKey, derived)]
     assert {*keys} == definitions.resolve_asset_graph().materializable_asset_keys
     with open_instance(made.folder) as instance:

@@ -3,7 +3,9 @@
 import dagster as dg
 
 from customer_profiles.identity import tables
+from customer_profiles.identity.models import ModelError
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
+from customer_profiles.orchestration.assets.model_metadata import model_metadata
 from customer_profiles.orchestration.columns import table_schema
 from customer_profiles.orchestration.plots import bars
 from customer_profiles.orchestration.report import stage_metadata, table
@@ -72,4 +74,34 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         metadata["edges refused"] = table(("why", "edges"), sorted(shape.refusals.items()))
         return dg.MaterializeResult(metadata=metadata)
 
-    return [identity_model, identity_graph]
+    @dg.asset(
+        name="identity_model_candidate",
+        group_name="identity",
+        owners=[settings.owner],
+        kinds={"splink", "duckdb"},
+        description=(
+            "A model trained on the records of today, with its report: weights, records it cannot link, accuracy, drift. "
+            "It changes nothing until `customer-profiles identity model promote` puts it in use."
+        ),
+        deps=records,
+        metadata={"dagster/column_schema": table_schema(tables.model)},
+    )
+    def identity_model_candidate(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
+        with pipeline.opened() as house:
+            try:
+                trained = house.train_candidate()
+            except ModelError as error:
+                return dg.MaterializeResult(metadata={"what happened": dg.MetadataValue.text(str(error))})
+            report = overview.report_on_model(house.state, house.settings, trained.version)
+        return dg.MaterializeResult(
+            metadata={
+                "version": dg.MetadataValue.text(str(trained.version)),
+                "records": dg.MetadataValue.int(trained.records),
+                "seed": dg.MetadataValue.int(trained.seed),
+                "seconds": dg.MetadataValue.float(round(trained.seconds, 2)),
+                "metrics": dg.MetadataValue.json(dict(trained.metrics)),
+                **model_metadata(report),
+            }
+        )
+
+    return [identity_model, identity_graph, identity_model_candidate]
