@@ -331,9 +331,8 @@ class _Change:
         self.content_before: dict[int, int] = dict(rows)
         load_content(self.bench, self.living, self.bundle.extras, by_digest=True)
         now = self.bench.execute("select record_no, content_no from member").fetchnumpy()
-        self.content_now: dict[int, int] = dict(
-            zip(now["record_no"].tolist(), now["content_no"].tolist(), strict=True)
-        )
+        numbers = (np.asarray(now[name], dtype=np.int64).tolist() for name in ("record_no", "content_no"))
+        self.content_now: dict[int, int] = dict(zip(*numbers, strict=True))
         moved = [
             record
             for record in self.changed.tolist()
@@ -564,7 +563,6 @@ class _Change:
         concerned = _numbers({*self._concerned(), *self.gone.tolist()})
         records, _ = self._records_of(concerned)
         records |= {record for content in concerned.tolist() for record in self._before.get(content, ())}
-        records |= set(self.changed.tolist())
         left, right = self.crossing_before
         crossing = set(zip(left.tolist(), right.tolist(), strict=True))
         beside, content_of = self._records_of(np.union1d(left, right))

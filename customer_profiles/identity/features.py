@@ -51,7 +51,11 @@ def extra_field(name: str) -> str:
 
 
 def load_content(
-    connection: duckdb.DuckDBPyConnection, records: pa.Table, extras: Iterable[str], *, by_digest: bool = False
+    connection: duckdb.DuckDBPyConnection,
+    records: pa.Table,
+    extras: Iterable[str],
+    *,
+    by_digest: bool = False,
 ) -> None:
     """Write the tables `content` (one row a distinct normalised content) and `member` (record_no to
     content_no).

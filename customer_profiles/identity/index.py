@@ -66,6 +66,8 @@ class Entries:
             runs: What is merged.
             oldest: Whether no older run is left beside them, so that nothing has to be taken back any more.
         """
+        if not runs:
+            return cls(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
         keys = np.concatenate([run.keys for run in runs])
         contents = np.concatenate([run.contents for run in runs])
         age = np.repeat(np.arange(len(runs)), [len(run.keys) for run in runs])
@@ -234,6 +236,20 @@ class Index:
                     index_run.c.run_no.in_(newest),
                 )
             )
+
+    def everything(
+        self, connection: sa.Connection
+    ) -> tuple[tuple[list[int], list[int]], list[dict[str, Any]]]:
+        """All there is: keys with their contents, and rows of contents. It takes memory and time: for comparing, not for work."""
+        runs = {kind: sorted({part.run_no for part in parts}) for kind, parts in self._parts.items()}
+        of_run = {
+            run_no: [part for part in self._parts["key"] if part.run_no == run_no] for run_no in runs["key"]
+        }
+        keys = Entries.merged([self._whole_run(connection, parts) for parts in of_run.values()], oldest=True)
+        numbers = [self._rows(connection, part)[0] for part in self._parts["content"]]
+        table = self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None
+        rows = table.sort_by("content_no").to_pylist() if table is not None else []
+        return (keys.keys.tolist(), keys.contents.tolist()), rows
 
     def clear(self, connection: sa.Connection) -> None:
         """Delete every run."""

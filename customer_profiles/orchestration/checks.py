@@ -37,6 +37,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
         _cluster_sizes(),
         _hubs(),
         _singletons(),
+        _regions(),
         _reviewed_precision(),
         *([_accuracy()] if settings.identity.truth else []),
     ]
@@ -125,6 +126,23 @@ def _singletons() -> dg.AssetChecksDefinition:
         )
 
     return singletons
+
+
+def _regions() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset="identity_graph",
+        name="region_sizes",
+        description="No batch had more records clustered again than the alarm in the settings; of late batches only.",
+    )
+    def region_sizes(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            largest = overview.largest_region(house.state)
+            alarm = house.settings.identity.region_alarm
+        return dg.AssetCheckResult(
+            passed=largest <= alarm, severity=_WARN, metadata={"largest": largest, "alarm": alarm}
+        )
+
+    return region_sizes
 
 
 def _hubs() -> dg.AssetChecksDefinition:

@@ -14,6 +14,7 @@ from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
+from customer_profiles.state.schema import from_json
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,16 @@ _INGESTED = sa.text(
     """
 )
 
+_LATE_BATCHES = sa.text(
+    """
+    SELECT facts
+    FROM ledger
+    WHERE stage = 'resolve'
+    ORDER BY batch_no DESC
+    LIMIT 1000
+    """
+)
+
 _BEST_CONNECTED = sa.text(
     """
     SELECT record.source, record.source_key
@@ -146,6 +157,13 @@ def cluster_shape(state: State) -> checks.ClusterShape:
     """The shape of the customers of the live generation."""
     with state.reading() as connection:
         return checks.cluster_shape(connection, live_generation(connection))
+
+
+def largest_region(state: State) -> int:
+    """The most records that one of the last thousand batches had to look at to cluster its region again."""
+    with state.reading() as connection:
+        facts = [from_json(text) for (text,) in connection.execute(_LATE_BATCHES)]
+    return max((int(one.get("region_loaded", 0)) for one in facts), default=0)
 
 
 def match_weights(state: State) -> list[tuple[str, str, float]]:

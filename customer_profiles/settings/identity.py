@@ -116,6 +116,8 @@ class IdentitySettings(Part):
     """Pairs from here up to `edge_threshold` go to review, in bits."""
     largest_cluster_alarm: int = Field(65, ge=2)
     """A customer of more records than this raises an alarm."""
+    region_alarm: int = Field(50_000, ge=1, exclude=True)
+    """A batch that had more records than this clustered again raises an alarm; no part of what the graph depends on."""
     training: Training = Training()
     """How the model is trained."""
     comparisons: tuple[Comparison, ...] = tuple(Comparison)

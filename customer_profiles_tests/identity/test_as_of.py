@@ -195,21 +195,27 @@ def test_a_record_that_only_the_live_generation_had_is_gone_with_the_switch(
 ) -> None:
     take_in(state, [("a", {"emails": [EMAILS[0]]})])
     ResolveStage(state, settings).advance(10)
-
-    def late(number: int) -> list[ResolveStage]:
-        return [ResolveStage(state, settings, number)]
+    came: list[str] = []
 
     def drain(stage: Stage) -> None:
+        """One more record comes each time that the new generation has caught up, until it is not waited for any more."""
         stage.advance(10)
-        take_in(state, [("b", {"emails": [EMAILS[0]]})], at=2_000_000)
+        came.append(f"b{len(came)}")
+        take_in(state, [(came[-1], {"emails": [EMAILS[0]]})], at=len(came) * 2_000_000)
         ResolveStage(state, settings).advance(10)
 
-    rebuild(state, late, drain)
+    rebuild(state, lambda number: [ResolveStage(state, settings, number)], drain)
     ResolveStage(state, settings).advance(10)
     with state.reading() as connection:
-        a, b = connection.execute(sa.text("SELECT record_no FROM record ORDER BY source_key")).scalars()
-        told = [customers_at(connection, at, [a, b]) for at in (1, 2, 3, 4)]
-    assert told == [{a: a}, {a: a, b: a}, {a: a}, {a: a, b: a}]
+        numbers = dict(
+            tuple(row) for row in connection.execute(sa.text("SELECT source_key, record_no FROM record"))
+        )
+        last, switch = numbers[came[-1]], len(came) + 2
+        told = [last in customers_at(connection, at, [last]) for at in range(switch - 2, switch + 2)]
+        assert customers_at(connection, switch, [numbers["a"], numbers["b0"]]) == {
+            numbers["a"]: numbers["a"], numbers["b0"]: numbers["a"],
+        }  # fmt: skip
+    assert told == [False, True, False, True]
 
 
 def test_an_id_is_followed_through_deletion_and_return(state: State, settings: Settings) -> None:

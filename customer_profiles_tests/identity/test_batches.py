@@ -54,12 +54,18 @@ def history(seed: int, length: int) -> list[tuple[str, Any]]:
     """Envelopes of eighteen records and decisions among them."""
     chance = random.Random(seed)
     keys = [f"r{n}" for n in range(18)]
-    happened: list[tuple[str, Any]] = [("envelope", (key, someone(chance))) for key in keys[:12]]
+    people = {key: someone(chance) for key in keys}
+    happened: list[tuple[str, Any]] = [("envelope", (key, people[key])) for key in keys[:12]]
     decided = 0
     for _ in range(length):
         kind = chance.random()
-        if kind < 0.55:
-            happened.append(("envelope", (chance.choice(keys), someone(chance))))
+        if kind < 0.45:
+            key = chance.choice(keys)
+            people[key] = someone(chance)
+            happened.append(("envelope", (key, people[key])))
+        elif kind < 0.55:  # something changed that identity does not look at
+            key = chance.choice(keys)
+            happened.append(("envelope", (key, {**people[key], "language": chance.choice(["en", "de"])})))
         elif kind < 0.88:
             happened.append(("envelope", (chance.choice(keys), None)))
         elif kind < 0.96 or not decided:
@@ -196,3 +202,15 @@ def test_a_crowd_of_copies_that_loses_its_first_within_a_batch_stays_one_custome
     copies = [(f"r{n:02}", {"given_name": "anna", "emails": ["anna@example.com"]}) for n in range(1, 13)]
     leaving = [(f"r{n:02}", None) for n in range(1, 12)]
     assert settled(state, settings, [copies, leaving]) == {"r12": ("r01", 1)}
+
+
+def test_a_change_that_identity_does_not_look_at_keeps_every_edge(state: State, tmp_path: Path) -> None:
+    settings = settings_with(tmp_path)
+    someone = {"given_name": "anna", "family_name": "lindqvist", "emails": ["anna@example.com"]}
+    two = [("r1", someone), ("r2", {**someone, "birth_date": "1971-03-05"})]
+    assert settled(state, settings, [two]) == {"r1": ("r1", 1), "r2": ("r1", 1)}
+    before = graph_of(state, 1)
+    assert before["edge"]
+    take_in(state, [("r2", {**two[1][1], "language": "de"})], at=9_000_000)
+    resolve(state, settings)
+    assert graph_of(state, 1) == before

@@ -4,7 +4,7 @@ import re
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import import_module
@@ -17,6 +17,8 @@ import sqlalchemy as sa
 from customer_profiles import demo
 from customer_profiles.cli.migrations import load_all_tables
 from customer_profiles.encryption.opening import open_state
+from customer_profiles.identity.index import Index
+from customer_profiles.identity.tables import index_run
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings, load_settings
 from customer_profiles.state.schema import METADATA
@@ -148,7 +150,20 @@ def content(settings: Settings, since: int | None, unlike: Iterable[Columns] = (
                 " | ".join(f"{name}={told(value)}" for name, value in row._mapping.items())
                 for row in connection.execute(shown)
             )
+        nameless = any("generation" in columns.get("index_run", ()) for columns in unlike)
+        rows["index_run"] = sorted(_index_of(connection, nameless))
     return rows
+
+
+def _index_of(connection: sa.Connection, nameless: bool) -> Iterator[str]:
+    """What the index says, whatever runs it is cut into."""
+    for generation in connection.execute(sa.select(index_run.c.generation).distinct()).scalars().all():
+        named = "" if nameless else f"generation={generation} | "
+        index = Index(generation)
+        index.refresh(connection)
+        entries, contents = index.everything(connection)
+        yield from (f"{named}key={key} | content={of}" for key, of in zip(*entries, strict=True))
+        yield from (f"{named}{row}" for row in contents)
 
 
 def assert_same(found: Content, expected: Content, but: Iterable[str] = ()) -> None:
