@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 
 from customer_profiles import demo
-from customer_profiles.identity.records import identity_records
+from customer_profiles.identity.graph.records import identity_records
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import contracts_of, open_pipeline
 from customer_profiles.settings import Settings

@@ -19,11 +19,11 @@ import sqlalchemy as sa
 
 from benchmarks.datasets import FEBRL, TRUTH, write_febrl
 from customer_profiles import demo
-from customer_profiles.identity.evaluation import evaluate
-from customer_profiles.identity.labelled_file import read_labelled_file
+from customer_profiles.identity.evaluation.evaluation import evaluate
+from customer_profiles.identity.evaluation.labelled_file import read_labelled_file
+from customer_profiles.identity.graph.records import identity_records
 from customer_profiles.identity.linking import link
-from customer_profiles.identity.records import identity_records
-from customer_profiles.identity.training import train
+from customer_profiles.identity.model.training import train
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import IdentitySettings, load_settings
 from customer_profiles.settings.load import settings_from_text

@@ -17,15 +17,15 @@ import pyarrow as pa
 
 from benchmarks.datasets import FEBRL, TRUTH, write_febrl
 from benchmarks.identity_accuracy import demo_company
-from customer_profiles.identity.bundle import ModelBundle
-from customer_profiles.identity.clusters import cluster
-from customer_profiles.identity.edges import Edges, find_edges
-from customer_profiles.identity.evaluation import Evaluation, evaluate
-from customer_profiles.identity.labelled_file import read_labelled_file
+from customer_profiles.identity.clusters.clusters import cluster
+from customer_profiles.identity.decisions.rulings import Rulings
+from customer_profiles.identity.edges.edges import Edges, find_edges
+from customer_profiles.identity.evaluation.evaluation import Evaluation, evaluate
+from customer_profiles.identity.evaluation.labelled_file import read_labelled_file
+from customer_profiles.identity.graph.records import facts_of
 from customer_profiles.identity.linking import linkage_of
-from customer_profiles.identity.records import facts_of
-from customer_profiles.identity.rulings import Rulings
-from customer_profiles.identity.training import train
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.identity.model.training import train
 from customer_profiles.settings import IdentitySettings
 
 NO_CAP = 10**9

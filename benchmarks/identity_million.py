@@ -31,16 +31,16 @@ import pyarrow.parquet as pq
 
 from benchmarks import plain_splink
 from benchmarks.company import company_of, settings_in
-from customer_profiles.identity.bundle import ModelBundle
-from customer_profiles.identity.clusters import cluster
-from customer_profiles.identity.edges import PROBABILISTIC, find_edges
-from customer_profiles.identity.features import load_content
+from customer_profiles.identity.clusters.clusters import cluster
+from customer_profiles.identity.decisions.rulings import Rulings
+from customer_profiles.identity.edges.edges import PROBABILISTIC, find_edges
+from customer_profiles.identity.edges.features import load_content
+from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.graph.records import facts_of
 from customer_profiles.identity.linking import linkage_of
-from customer_profiles.identity.models import promote
-from customer_profiles.identity.records import facts_of
-from customer_profiles.identity.rulings import Rulings
-from customer_profiles.identity.training import train
-from customer_profiles.identity.workbench import workbench
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.identity.model.models import promote
+from customer_profiles.identity.model.training import train
 from customer_profiles.pipeline.build import open_pipeline
 
 ENGINES = ("ours", "splink", "graph", "check")

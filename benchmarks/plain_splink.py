@@ -17,10 +17,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from splink import DuckDBAPI, Linker, block_on
 
-from customer_profiles.identity.bundle import ModelBundle
-from customer_profiles.identity.frequencies import load_features
-from customer_profiles.identity.preparation import compared_lists, prepare, prepare_keys
-from customer_profiles.identity.workbench import MACROS, workbench
+from customer_profiles.identity.edges.frequencies import load_features
+from customer_profiles.identity.edges.preparation import compared_lists, prepare, prepare_keys
+from customer_profiles.identity.edges.workbench import MACROS, workbench
+from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings
 
 RANDOM_PAIRS = 400_000

@@ -28,10 +28,10 @@ import pyarrow.parquet as pq
 from benchmarks.company import company_of, settings_in
 from customer_profiles.cleaning.record_book import Put, RecordBook
 from customer_profiles.cleaning.tables import CONTRACT_COLUMNS
-from customer_profiles.identity.bundle import ModelBundle
-from customer_profiles.identity.models import promote
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.identity.model.models import promote
+from customer_profiles.identity.model.training import train
 from customer_profiles.identity.resolve import ResolveStage
-from customer_profiles.identity.training import train
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.state.engine import State
 

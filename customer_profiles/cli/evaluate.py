@@ -53,10 +53,10 @@ def evaluate(
 
     Next: where the columns were guessed wrong, say --column FIELD=COLUMN or --ignore COLUMN.
     """
-    from customer_profiles.identity import evaluation
-    from customer_profiles.identity.labelled_file import read_labelled_file
+    from customer_profiles.identity.evaluation import evaluation
+    from customer_profiles.identity.evaluation.labelled_file import read_labelled_file
     from customer_profiles.identity.linking import link
-    from customer_profiles.identity.training import train
+    from customer_profiles.identity.model.training import train
     from customer_profiles.pipeline.overview import Accuracy
     from customer_profiles.settings import IdentitySettings
 

@@ -68,7 +68,7 @@ def read_one(
 
     A purpose that nobody declared would get an empty profile; here, where a person typed it, it is refused.
     """
-    from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+    from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
     from customer_profiles.serving.profile import read_profile
 
     wanted = purpose or settings.serving.default_purpose

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
-from customer_profiles.identity.evaluation import Evaluation, evaluate
+from customer_profiles.identity.evaluation.evaluation import Evaluation, evaluate
 from customer_profiles.settings.identity import IdentitySettings
 
 _SIZES = sa.text(

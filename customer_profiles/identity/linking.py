@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from customer_profiles.identity.bundle import ModelBundle
-from customer_profiles.identity.clusters import Clustering, cluster
-from customer_profiles.identity.edges import Edges, find_edges
-from customer_profiles.identity.linkage import Linkage
-from customer_profiles.identity.records import facts_of
-from customer_profiles.identity.rulings import Rulings
+from customer_profiles.identity.clusters.clusters import Clustering, cluster
+from customer_profiles.identity.clusters.linkage import Linkage
+from customer_profiles.identity.decisions.rulings import Rulings
+from customer_profiles.identity.edges.edges import Edges, find_edges
+from customer_profiles.identity.graph.records import facts_of
+from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings
 
 

@@ -18,9 +18,21 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from customer_profiles.identity.changed_clusters import ChangedClusters, change_clusters
-from customer_profiles.identity.changed_edges import EdgeFinder
-from customer_profiles.identity.changes import (
+from customer_profiles.identity.claims.claim_store import (
+    ClaimsByNeed,
+    StoredClaims,
+    read_claims,
+    write_claims,
+    write_deaths,
+    write_estates,
+)
+from customer_profiles.identity.claims.claims import Claims, founders, record_of
+from customer_profiles.identity.claims.succession import Rulebook, Succession, simple_arrivals, succeed
+from customer_profiles.identity.clusters.changed_clusters import ChangedClusters, change_clusters
+from customer_profiles.identity.edges.changed_edges import EdgeFinder
+from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_rows import WholeIndex
+from customer_profiles.identity.graph.changes import (
     Changes,
     all_living,
     forget_overwritten,
@@ -29,17 +41,8 @@ from customer_profiles.identity.changes import (
     read_followed,
     waiting,
 )
-from customer_profiles.identity.claim_store import (
-    ClaimsByNeed,
-    StoredClaims,
-    read_claims,
-    write_claims,
-    write_deaths,
-    write_estates,
-)
-from customer_profiles.identity.claims import Claims, founders, record_of
-from customer_profiles.identity.events import Causes, events_between, write_events
-from customer_profiles.identity.graph_store import (
+from customer_profiles.identity.graph.events import Causes, events_between, write_events
+from customer_profiles.identity.graph.graph_store import (
     Members,
     change_edges,
     change_review,
@@ -51,17 +54,14 @@ from customer_profiles.identity.graph_store import (
     write_review,
     write_verdicts,
 )
-from customer_profiles.identity.index import Index
-from customer_profiles.identity.index_rows import WholeIndex
-from customer_profiles.identity.linking import Linked, link, linkage_of
-from customer_profiles.identity.membership_history import (
+from customer_profiles.identity.graph.membership_history import (
     moved_between,
     touched_claims,
     write_membership_history,
 )
-from customer_profiles.identity.models import model_in_use, promoted_version
-from customer_profiles.identity.stored_graph import StoredGraph
-from customer_profiles.identity.succession import Rulebook, Succession, simple_arrivals, succeed
+from customer_profiles.identity.graph.stored_graph import StoredGraph
+from customer_profiles.identity.linking import Linked, link, linkage_of
+from customer_profiles.identity.model.models import model_in_use, promoted_version
 from customer_profiles.identity.tables import member
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, text
 
 from customer_profiles.cleaning.tables import record
-from customer_profiles.identity.customer_ids import name_customers
+from customer_profiles.identity.claims.customer_ids import name_customers
 from customer_profiles.identity.tables import identity_event, member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from customer_profiles.identity.checks import TruthError
-from customer_profiles.identity.labels import ReviewedPrecision
+from customer_profiles.identity.stewardship.labels import ReviewedPrecision
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.report import table
 from customer_profiles.orchestration.resources import PipelineResource

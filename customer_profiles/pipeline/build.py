@@ -11,10 +11,10 @@ from customer_profiles.catalog.facts import FeedFacts
 from customer_profiles.cleaning.ingest import IngestStage
 from customer_profiles.encryption.key_check import remember_key
 from customer_profiles.encryption.keys import KeyProvider, open_keys
-from customer_profiles.identity.ids import CUSTOMER_ID_KEY
-from customer_profiles.identity.model_lifecycle import TrainedCandidate, train_candidate
+from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
+from customer_profiles.identity.model.lifecycle import TrainedCandidate, train_candidate
+from customer_profiles.identity.model.training_job import TrainingResult, has_promoted_model, train_if_needed
 from customer_profiles.identity.resolve import ResolveStage
-from customer_profiles.identity.training_job import TrainingResult, has_promoted_model, train_if_needed
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage

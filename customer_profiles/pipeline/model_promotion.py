@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from customer_profiles.identity.graph_store import read_members
-from customer_profiles.identity.model_comparison import ModelComparison, compare_members
-from customer_profiles.identity.models import (
+from customer_profiles.identity.graph.graph_store import read_members
+from customer_profiles.identity.model.comparison import ModelComparison, compare_members
+from customer_profiles.identity.model.models import (
     PRIORS,
     ModelError,
     promoted_version,
@@ -18,7 +18,7 @@ from customer_profiles.identity.models import (
     read_model,
     version_before,
 )
-from customer_profiles.identity.trial import TrialResolveStage
+from customer_profiles.identity.model.trial import TrialResolveStage
 from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.settings import Settings

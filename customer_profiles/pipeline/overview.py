@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from customer_profiles.identity import checks, labels
-from customer_profiles.identity.evaluation import Evaluation
-from customer_profiles.identity.model_report import ModelReport, model_report
-from customer_profiles.identity.models import model_in_use
+from customer_profiles.identity import checks
+from customer_profiles.identity.evaluation.evaluation import Evaluation
+from customer_profiles.identity.model.models import model_in_use
+from customer_profiles.identity.model.report import ModelReport, model_report
+from customer_profiles.identity.stewardship import labels
 from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State

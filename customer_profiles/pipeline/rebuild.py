@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
-from customer_profiles.identity.events import forget_events_of
-from customer_profiles.identity.membership_history import write_switch
+from customer_profiles.identity.graph.events import forget_events_of
+from customer_profiles.identity.graph.membership_history import write_switch
 from customer_profiles.marts.promotion import carry_over
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.cursors import read_cursor

@@ -12,7 +12,7 @@ from customer_profiles.cleaning.normalise.email import email
 from customer_profiles.cleaning.normalise.phone import phone
 from customer_profiles.cleaning.reasons import Reason
 from customer_profiles.cleaning.tables import identifier as identifier_table
-from customer_profiles.identity.customer_ids import customer_of_id
+from customer_profiles.identity.claims.customer_ids import customer_of_id
 from customer_profiles.identity.tables import member
 from customer_profiles.serving.errors import AmbiguousIdentifier, ServingError, UnknownCustomer
 from customer_profiles.settings import Settings

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, select
 
 from customer_profiles.consent.decision import Decision, decide
 from customer_profiles.consent.ledger import statements_of
-from customer_profiles.identity.customer_ids import dead_records_of, ids_of
+from customer_profiles.identity.claims.customer_ids import dead_records_of, ids_of
 from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Bucket

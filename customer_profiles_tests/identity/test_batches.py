@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from customer_profiles.identity.decisions import DecisionKind, decide, undo
+from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import begin_generation

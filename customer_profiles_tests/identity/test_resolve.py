@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from customer_profiles.identity.decisions import DecisionKind, decide, undo
+from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.settings import Settings
 from customer_profiles.state.cursors import CursorMoved

@@ -12,12 +12,12 @@ from itertools import combinations
 
 import numpy as np
 
-from customer_profiles.identity.claims import Claims, claim_number, founders, incarnation_of, record_of
-from customer_profiles.identity.greedy import greedy
-from customer_profiles.identity.linkage import Linkage, units
-from customer_profiles.identity.region import recluster
-from customer_profiles.identity.rulings import Apart, Rulings, Together
-from customer_profiles.identity.vetoes import Facts
+from customer_profiles.identity.claims.claims import Claims, claim_number, founders, incarnation_of, record_of
+from customer_profiles.identity.clusters.greedy import greedy
+from customer_profiles.identity.clusters.linkage import Linkage, units
+from customer_profiles.identity.clusters.region import recluster
+from customer_profiles.identity.clusters.vetoes import Facts
+from customer_profiles.identity.decisions.rulings import Apart, Rulings, Together
 
 CAP, KEY_CAP = 2, 3
 WEIGHTS = {"user_id": 15, "email": 12, "phone": 9}

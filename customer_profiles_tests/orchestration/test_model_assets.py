@@ -9,8 +9,8 @@ import dagster as dg
 import pytest
 
 from customer_profiles import demo
-from customer_profiles.identity.labels import ReviewedPrecision
-from customer_profiles.identity.models import promoted_version, stored_models
+from customer_profiles.identity.model.models import promoted_version, stored_models
+from customer_profiles.identity.stewardship.labels import ReviewedPrecision
 from customer_profiles.orchestration.build import build_definitions
 from customer_profiles.orchestration.checks import judged_precision
 from customer_profiles.orchestration.instance import open_instance

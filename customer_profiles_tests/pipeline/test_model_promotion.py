@@ -9,11 +9,11 @@ import pytest
 import sqlalchemy as sa
 
 from customer_profiles.encryption.opening import open_state
-from customer_profiles.identity.bundle import BundleError, ModelBundle, shipped_priors
-from customer_profiles.identity.claims import record_of
-from customer_profiles.identity.graph_store import Members, read_members
-from customer_profiles.identity.model_comparison import compare_members, with_model
-from customer_profiles.identity.models import (
+from customer_profiles.identity.claims.claims import record_of
+from customer_profiles.identity.graph.graph_store import Members, read_members
+from customer_profiles.identity.model.bundle import BundleError, ModelBundle, shipped_priors
+from customer_profiles.identity.model.comparison import compare_members, with_model
+from customer_profiles.identity.model.models import (
     ModelError,
     promoted_version,
     put_in_use,

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from customer_profiles.encryption.keys import open_keys
 from customer_profiles.encryption.opening import open_state
-from customer_profiles.identity.decisions import DecisionKind, decide
-from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
+from customer_profiles.identity.decisions.decisions import DecisionKind, decide
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.serving.profile import read_profile

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from customer_profiles import demo
 from customer_profiles.cli.migrations import load_all_tables
 from customer_profiles.encryption.opening import open_state
-from customer_profiles.identity.index import Index
+from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.tables import index_run
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings, load_settings

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from customer_profiles.cleaning.tables import identifier
 from customer_profiles.consent.ledger import append
 from customer_profiles.consent.statements import Statement
-from customer_profiles.identity.decisions import DecisionKind, decide
+from customer_profiles.identity.decisions.decisions import DecisionKind, decide
 from customer_profiles.identity.tables import claim, estate
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.buckets import MINUTE

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from customer_profiles.encryption.keys import KeyProvider
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.preview import Preview
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.preview import Preview
     from customer_profiles.settings import Settings
 
 ByOption = Annotated[
@@ -74,8 +74,8 @@ class ShownPreview:
 
 def shown_preview(connection: sa.Connection, keys: KeyProvider, preview: Preview) -> ShownPreview:
     """A preview with the IDs that the world knows."""
-    from customer_profiles.identity.customer_ids import ids_of
-    from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+    from customer_profiles.identity.claims.customer_ids import ids_of
+    from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
 
     numbers = {*preview.before, *preview.after, *(one.claim_no for one in preview.claims)}
     numbers |= {other for event in preview.events for other in event.others}
@@ -147,7 +147,7 @@ def show_preview(connection: sa.Connection, shown: ShownPreview, sight: Sight) -
 
 def show_customers(connection: sa.Connection, customers: Mapping[str, tuple[int, ...]], sight: Sight) -> None:
     """Print customers with what each of their records says."""
-    from customer_profiles.identity.record_facts import record_facts
+    from customer_profiles.identity.stewardship.record_facts import record_facts
 
     facts = record_facts(connection, {one for records in customers.values() for one in records}, sight)
     show_table(

@@ -26,8 +26,8 @@ from customer_profiles.cli.output import JsonOption, moment, out, say, show_json
 if TYPE_CHECKING:
     import sqlalchemy as sa
 
-    from customer_profiles.identity.decisions import DecisionKind
-    from customer_profiles.identity.references import Named
+    from customer_profiles.identity.decisions.decisions import DecisionKind
+    from customer_profiles.identity.stewardship.references import Named
 
 
 class Said(StrEnum):
@@ -103,10 +103,10 @@ def decide(
 
     Look first with `identity preview`; take it back with `identity undo`.
     """
-    from customer_profiles.identity.decisions import DecisionKind
-    from customer_profiles.identity.decisions import decide as write_decision
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.preview import preview_decision
+    from customer_profiles.identity.decisions.decisions import DecisionKind
+    from customer_profiles.identity.decisions.decisions import decide as write_decision
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.preview import preview_decision
 
     decision_kind = DecisionKind(kind.value)
     with open_to_read() as opened, opened.state.reading() as connection:
@@ -141,10 +141,10 @@ def undo(
 
     The IDs of decisions: customer-profiles identity decisions
     """
-    from customer_profiles.identity.decision_log import decision_named
-    from customer_profiles.identity.decisions import undo as write_undo
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.preview import preview_undo
+    from customer_profiles.identity.decisions.decisions import undo as write_undo
+    from customer_profiles.identity.decisions.log import decision_named
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.preview import preview_undo
 
     with open_to_read() as opened, opened.state.reading() as connection:
         decision_id = decision_named(connection, decision)
@@ -181,10 +181,10 @@ def preview(
 
     Next: the same with `identity decide`, or `identity undo`.
     """
-    from customer_profiles.identity.decision_log import decision_named
-    from customer_profiles.identity.decisions import DecisionKind
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.preview import preview_decision, preview_undo
+    from customer_profiles.identity.decisions.decisions import DecisionKind
+    from customer_profiles.identity.decisions.log import decision_named
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.preview import preview_decision, preview_undo
 
     if (other is None) != (kind is Previewed.UNDO):
         raise typer.BadParameter(
@@ -238,12 +238,12 @@ def unmerge(
 
     To take it back: customer-profiles identity undo DECISION
     """
-    from customer_profiles.identity.decisions import DecisionKind
-    from customer_profiles.identity.decisions import decide as write_decision
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.preview import preview_decision
-    from customer_profiles.identity.references import customer_named
-    from customer_profiles.identity.unmerge import leaning_over, sides_of
+    from customer_profiles.identity.decisions.decisions import DecisionKind
+    from customer_profiles.identity.decisions.decisions import decide as write_decision
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.preview import preview_decision
+    from customer_profiles.identity.stewardship.references import customer_named
+    from customer_profiles.identity.stewardship.unmerge import leaning_over, sides_of
 
     if json and not (yes or dry_run):
         raise typer.BadParameter("with --json nobody is asked: give --yes or --dry-run", param_hint="--json")
@@ -304,8 +304,8 @@ def decisions(
 
     Next: customer-profiles identity undo DECISION takes one back.
     """
-    from customer_profiles.identity.decision_log import logged_decisions
-    from customer_profiles.identity.masking import Sight
+    from customer_profiles.identity.decisions.log import logged_decisions
+    from customer_profiles.identity.stewardship.masking import Sight
 
     sight = Sight.asked(unmask, reason)
     with open_to_read() as opened, opened.state.reading() as connection:
@@ -387,7 +387,7 @@ def _sides(
 
 
 def _named(opened: Opened, connection: sa.Connection, reference: str) -> Named:
-    from customer_profiles.identity.references import records_named
+    from customer_profiles.identity.stewardship.references import records_named
 
     return records_named(connection, _live(connection), list(opened.settings.sources), reference)
 

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     import sqlalchemy as sa
 
     from customer_profiles.encryption.keys import KeyProvider
-    from customer_profiles.identity.model_comparison import Change, ModelComparison
-    from customer_profiles.identity.model_report import Drift, Measured, ModelReport
+    from customer_profiles.identity.model.comparison import Change, ModelComparison
+    from customer_profiles.identity.model.report import Drift, Measured, ModelReport
     from customer_profiles.pipeline.build import Pipeline
     from customer_profiles.pipeline.model_promotion import Promoted
 
@@ -86,7 +86,7 @@ def list_models(json: JsonOption = False) -> None:
 
     Example: customer-profiles identity model list
     """
-    from customer_profiles.identity.models import promoted_version, stored_models
+    from customer_profiles.identity.model.models import promoted_version, stored_models
 
     with open_to_read() as opened, opened.state.reading() as connection:
         models, in_use = stored_models(connection), promoted_version(connection)
@@ -136,8 +136,8 @@ def show(
 
     Next: `identity model compare 2` says what it would do to the customers.
     """
-    from customer_profiles.identity.model_page import report_page
-    from customer_profiles.identity.model_report import model_report
+    from customer_profiles.identity.model.report import model_report
+    from customer_profiles.identity.model.report_page import report_page
 
     with open_to_read() as opened, opened.state.reading() as connection:
         number = _wanted(connection, version)
@@ -182,10 +182,10 @@ def compare(
 
     Next: `identity model promote 2`.
     """
-    from customer_profiles.identity.graph_store import read_members
-    from customer_profiles.identity.model_comparison import compare_members, with_model
-    from customer_profiles.identity.models import promoted_version, read_model
-    from customer_profiles.identity.preview import waiting_changes
+    from customer_profiles.identity.graph.graph_store import read_members
+    from customer_profiles.identity.model.comparison import compare_members, with_model
+    from customer_profiles.identity.model.models import promoted_version, read_model
+    from customer_profiles.identity.stewardship.preview import waiting_changes
     from customer_profiles.state.generations import live_generation
 
     with open_to_read() as opened, opened.state.reading() as connection:
@@ -314,7 +314,7 @@ def _show_measured(measured: Measured) -> None:
 
 
 def _show_drift(drift: Drift) -> None:
-    from customer_profiles.identity.drift import stability_in_words
+    from customer_profiles.identity.model.drift import stability_in_words
 
     show_table(
         f"Against {_called(drift.against)}, which is in use",
@@ -343,7 +343,7 @@ def _house() -> Iterator[Pipeline]:
 
 def _wanted(connection: sa.Connection, version: str | None) -> int:
     """The version asked for, by default the newest candidate."""
-    from customer_profiles.identity.models import ModelError, newest_candidate
+    from customer_profiles.identity.model.models import ModelError, newest_candidate
 
     if version is not None:
         return _number(version)
@@ -376,8 +376,8 @@ def _called(version: int) -> str:
 
 def _shown(connection: sa.Connection, keys: KeyProvider, changes: Iterable[Change]) -> list[ShownChange]:
     """Changes with the IDs that the world knows."""
-    from customer_profiles.identity.customer_ids import ids_of
-    from customer_profiles.identity.ids import CUSTOMER_ID_KEY
+    from customer_profiles.identity.claims.customer_ids import ids_of
+    from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
 
     changes = list(changes)
     numbers = {number for change in changes for number in (*change.before, *change.after)}

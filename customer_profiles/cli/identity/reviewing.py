@@ -13,8 +13,8 @@ from customer_profiles.cli.opened import open_to_read
 from customer_profiles.cli.output import JsonOption, out, say, show_json, show_table
 
 if TYPE_CHECKING:
-    from customer_profiles.identity.record_facts import Compared
-    from customer_profiles.identity.review import ReviewItem
+    from customer_profiles.identity.stewardship.record_facts import Compared
+    from customer_profiles.identity.stewardship.review import ReviewItem
 
 
 class Kind(StrEnum):
@@ -72,12 +72,12 @@ def review(
 
     Next: `identity preview` and `identity decide` with the two record numbers.
     """
-    from customer_profiles.identity.customer_ids import ids_of
-    from customer_profiles.identity.ids import CUSTOMER_ID_KEY
-    from customer_profiles.identity.labels import reviewed_precision
-    from customer_profiles.identity.masking import Sight
-    from customer_profiles.identity.record_facts import compared_records, record_facts
-    from customer_profiles.identity.review import ReviewKind, review_queue
+    from customer_profiles.identity.claims.customer_ids import ids_of
+    from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
+    from customer_profiles.identity.stewardship.labels import reviewed_precision
+    from customer_profiles.identity.stewardship.masking import Sight
+    from customer_profiles.identity.stewardship.record_facts import compared_records, record_facts
+    from customer_profiles.identity.stewardship.review import ReviewKind, review_queue
     from customer_profiles.state.generations import live_generation
 
     sight = Sight.asked(unmask, reason)

@@ -3,7 +3,7 @@
 import dagster as dg
 
 from customer_profiles.identity import tables
-from customer_profiles.identity.models import ModelError
+from customer_profiles.identity.model.models import ModelError
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.assets.model_metadata import model_metadata
 from customer_profiles.orchestration.columns import table_schema

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.identity.drift import stability_in_words
-from customer_profiles.identity.model_report import ModelReport
+from customer_profiles.identity.model.drift import stability_in_words
+from customer_profiles.identity.model.report import ModelReport
 from customer_profiles.orchestration.plots import bars
 from customer_profiles.orchestration.report import table
 

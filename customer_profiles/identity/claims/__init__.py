@@ -1,0 +1,1 @@
+"""The IDs of customers and who gives them: claims, estates, succession."""

@@ -1,0 +1,215 @@
+"""Edges: which pairs of records are, or may be, the same person, how sure that is, and what speaks for it.
+
+An edge exists when two records share an identifier value that is no hub and whose kind joins them, or a
+live blocking key with a score from the edge threshold up. Its weight is the greater of the two. Weights are
+whole numbers of 1/1024 bit.
+"""
+
+from dataclasses import dataclass
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from customer_profiles.identity.edges.blocking import load_candidates
+from customer_profiles.identity.edges.frequencies import load_features
+from customer_profiles.identity.edges.preparation import compared_lists, prepare, prepare_keys
+from customer_profiles.identity.edges.scoring import (
+    DATE_CONFLICT,
+    NAME_CONFLICT,
+    UNITS_A_BIT,
+    compile_scoring,
+    load_levels,
+    load_weights,
+)
+from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.settings.identity import IdentitySettings, Joins
+
+PROBABILISTIC = "probabilistic"
+COPIES_IN_FULL = 8
+CONTENTS_A_PART = 100_000
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Pairs of records, sorted by left, then right; arrays of the same length.
+
+    Attributes:
+        left: record_no, smaller than `right`.
+        right: record_no.
+        weight: in 1/1024 bit.
+        kind: position in `Edges.kinds` of what gives the weight.
+        conflict: whether both first names and both birth dates are known and differ.
+        support: one bit for each name in `Edges.supports`: the kinds of values and keys that the two share.
+    """
+
+    left: Integers
+    right: Integers
+    weight: Integers
+    kind: Integers
+    conflict: npt.NDArray[np.bool_]
+    support: Integers
+
+    def __len__(self) -> int:
+        return len(self.left)
+
+
+@dataclass(frozen=True)
+class Hub:
+    """An identifier value that counts as null: how many contents hold it, and why (generic, cap, several
+    log-ins).
+    """
+
+    kind: str
+    value: str
+    holders: int
+    reason: str
+
+
+@dataclass(frozen=True)
+class Edges:
+    """What was found among a set of live records.
+
+    Attributes:
+        pairs: the edges.
+        review: pairs in the review band, below the edge threshold.
+        kinds: names for `Pairs.kind`: the kinds of identifiers, then *probabilistic*.
+        supports: names for the bits of `Pairs.support`: the kinds of identifiers, then the blocking rules.
+        hubs: the values that counted as null.
+        candidates: how many pairs of contents were scored.
+    """
+
+    pairs: Pairs
+    review: Pairs
+    kinds: tuple[str, ...]
+    supports: tuple[str, ...]
+    hubs: tuple[Hub, ...]
+    candidates: int
+
+    def support_names(self, support: int) -> tuple[str, ...]:
+        """The names of the bits that are set."""
+        return tuple(name for bit, name in enumerate(self.supports) if support >> bit & 1)
+
+
+def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> Edges:
+    """Find all edges among records, and the pairs to review.
+
+    The result is a function of the set of records, the bundle and the settings: no order matters.
+
+    Args:
+        records: identity records, one row a live record.
+        bundle: the model in use.
+        settings: kinds of identifiers, caps and generic values.
+    """
+    scoring = compile_scoring(bundle.model)
+    with workbench() as connection:
+        kinds = prepare(connection, records, bundle.extras, settings)
+        load_features(
+            connection, bundle.frequencies, bundle.aliases, bundle.rare_columns(), compared_lists(settings)
+        )
+        prepare_keys(connection, kinds, bundle.rules, settings)
+        contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
+        parts = max(1, round(contents / CONTENTS_A_PART))
+        # What scoring does not read any more would stand beside it in memory.
+        for table in ("content", "contact", "held", "holder", "atom"):
+            connection.execute(f"drop table {table}")
+        connection.execute(
+            "create or replace table found (left_no integer, right_no integer, weight bigint, kind bigint, "
+            "conflict boolean, support bigint)"
+        )
+        candidates = 0
+        for part in range(parts):
+            candidates += load_candidates(connection, part, parts)
+            load_levels(connection, scoring)
+            load_weights(connection, scoring)
+            keep_scored(connection, kinds, bundle, settings)
+        hubs = connection.execute(
+            "select kind, value, holders, reason from hub order by kind, value"
+        ).fetchall()
+        least = round(bundle.edge_threshold * UNITS_A_BIT)
+        return Edges(
+            pairs=pairs_of_records(connection, f"kind < {len(kinds)} or weight >= {least}"),
+            review=pairs_of_records(connection, f"kind = {len(kinds)} and weight < {least}"),
+            kinds=(*kinds, PROBABILISTIC),
+            supports=(*kinds, *(rule.name for rule in bundle.rules)),
+            hubs=tuple(Hub(*row) for row in hubs),
+            candidates=candidates,
+        )
+
+
+def keep_scored(
+    connection: duckdb.DuckDBPyConnection,
+    kinds: tuple[str, ...],
+    bundle: ModelBundle,
+    settings: IdentitySettings,
+) -> None:
+    """Keep the pairs of the table `scored` that an identifier joins or whose weight reaches the review band, in `found`."""
+    weights = []
+    for bit, kind in enumerate(kinds):
+        rule = settings.identifiers[kind]
+        if rule.joins is Joins.EVIDENCE:
+            continue
+        shared = f"support & {1 << bit} <> 0"
+        if rule.joins is Joins.UNLESS_NAMES_CONFLICT:
+            shared += f" and conflicts & {NAME_CONFLICT} = 0"
+        weights.append((round(rule.weight * UNITS_A_BIT), bit, shared))
+    # The heaviest kind first; of two as heavy, the first by name.
+    weights.sort(key=lambda entry: (-entry[0], entry[1]))
+    cases = " ".join(
+        f"when {shared} then {{'weight': {weight}::bigint, 'kind': {bit}::bigint}}"
+        for weight, bit, shared in weights
+    )
+    shared_identifier = f"case {cases} end" if cases else "null::struct(weight bigint, kind bigint)"
+    connection.execute(f"""
+        insert into found
+        with judged as (select *, {shared_identifier} as shared from scored)
+        select left_no, right_no,
+            greatest(weight::bigint, coalesce(shared.weight, weight)),
+            case when shared.weight >= weight then shared.kind
+                 when shared.weight is null or weight >= {round(bundle.edge_threshold * UNITS_A_BIT)} then {len(kinds)}
+                 else shared.kind end,
+            conflicts = {NAME_CONFLICT + DATE_CONFLICT},
+            support
+        from judged
+        where shared is not null or weight >= {round(bundle.review_floor * UNITS_A_BIT)}
+    """)
+
+
+def pairs_of_records(connection: duckdb.DuckDBPyConnection, condition: str) -> Pairs:
+    """The pairs of contents in `found` that fulfil a condition, as pairs of records (table `member`).
+
+    Of many copies of one content only the first few meet other contents; the others meet the first copy.
+    Otherwise a thousand copies of one person would be half a million edges.
+    """
+    rows = connection.execute(f"""
+        with kept as (select * from found where {condition}),
+        pair as (
+            select least(a.record_no, b.record_no) as left_record, greatest(a.record_no, b.record_no) as right_record,
+                k.*
+            from kept k
+            join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
+            join member b on b.content_no = k.right_no and b.copy_no <= {COPIES_IN_FULL}
+            where k.left_no <> k.right_no
+            union all
+            select a.record_no, b.record_no, k.*
+            from kept k
+            join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
+            join member b on b.content_no = k.left_no and b.copy_no > a.copy_no
+                and (b.copy_no <= {COPIES_IN_FULL} or a.copy_no = 1)
+            where k.left_no = k.right_no
+        )
+        select left_record, right_record, weight, kind, conflict, support
+        from pair order by left_record, right_record
+    """).fetchnumpy()
+    return Pairs(
+        left=np.asarray(rows["left_record"], dtype=np.int64),
+        right=np.asarray(rows["right_record"], dtype=np.int64),
+        weight=np.asarray(rows["weight"], dtype=np.int64),
+        kind=np.asarray(rows["kind"], dtype=np.int64),
+        conflict=np.asarray(rows["conflict"], dtype=np.bool_),
+        support=np.asarray(rows["support"], dtype=np.int64),
+    )

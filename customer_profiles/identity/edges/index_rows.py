@@ -1,0 +1,181 @@
+"""What the index keeps of a content, written from a workbench and brought back into one: all that comparing and keys need."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+
+import duckdb
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
+from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
+from customer_profiles.identity.edges.frequencies import load_features
+from customer_profiles.identity.edges.index import CONTENTS_A_PART, Entries, content_parts, key_parts
+from customer_profiles.identity.edges.preparation import compared_lists, prepare
+from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.settings.identity import IdentitySettings
+
+Numbers = NDArray[np.int64]
+Part = tuple[int, int, int, bytes]
+_CONTENTS_AT_ONCE = 16 * CONTENTS_A_PART
+DERIVED = {
+    "name_set": "array_to_string(name_words, ' ')",
+    "postcode_city": "postcode || ' ' || city",
+    "address_postcode": "address_line || ' ' || postcode",
+}
+"""Columns of the table `content` that are made again from others when a row is brought back."""
+
+
+def own_columns(extras: Collection[str]) -> tuple[str, ...]:
+    """The columns of the table `content` that are kept as they are."""
+    text = ("name", "name_words", "first_name", "birth_date", "postcode", *PLACE_FIELDS)
+    return (*text, *map(extra_field, extras), "emails", "phones", "identifiers", "outcode", "postcode_area")
+
+
+def rows_query(bundle: ModelBundle, settings: IdentitySettings, number: str) -> str:
+    """The query for index rows from the tables `content` and `feature`.
+
+    Args:
+        bundle: The model.
+        settings: Which lists are compared.
+        number: The column that names the content: `content_no`, or `digest` where contents are numbered by rank.
+    """
+    tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
+    return (
+        f"select c.{number} as content_no, false as gone, "
+        f"{', '.join(f'c.{name}' for name in own_columns(bundle.extras))}, "
+        f"{', '.join(f'f.{name}' for name in tokens)}, "
+        f"{', '.join(f'f.{name} as live_{name}' for name in compared_lists(settings))} "
+        "from content c join feature f using (content_no)"
+    )
+
+
+def bring_back_content(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
+) -> None:
+    """Write the tables `content` and `contact` from index rows."""
+    lists = compared_lists(settings)
+    connection.register("index_rows", rows)
+    connection.execute(
+        "create or replace table content as select content_no, 1::bigint as copies, "
+        f"{', '.join((*own_columns(bundle.extras), 'content_no as digest'))}, {_derived()} from index_rows"
+    )
+    connection.execute(
+        "create or replace table contact as "
+        f"select content_no, {', '.join(f'live_{name} as {name}' for name in lists)} from index_rows"
+    )
+    connection.unregister("index_rows")
+
+
+def features_of(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
+) -> None:
+    """Write the table `feature` from index rows."""
+    lists = compared_lists(settings)
+    own = [
+        name
+        for name in own_columns(bundle.extras)
+        if name not in ("name_words", "emails", "phones", "identifiers")
+    ]
+    tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
+    connection.register("index_rows", rows)
+    connection.execute(
+        f"create or replace table feature as select content_no, {', '.join((*own, *tokens))}, "
+        f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from index_rows"
+    )
+    connection.unregister("index_rows")
+
+
+def _derived() -> str:
+    return ", ".join(f"{expression} as {name}" for name, expression in DERIVED.items())
+
+
+def read_entries(
+    connection: duckdb.DuckDBPyConnection, kinds: Collection[str], bundle: ModelBundle
+) -> tuple[Numbers, Numbers, Numbers]:
+    """Content, key and bit of support of every entry of the contents in the workbench (tables `held`, `content`, `contact`)."""
+    load_atoms(connection, bundle.rules)
+    each = [
+        f"select content_no, key, {bit} as bit from ({query})"
+        for bit, query in enumerate(entry_queries(kinds, bundle.rules))
+    ]
+    rows = connection.execute(" union all ".join(each)).fetchnumpy()
+    contents, bits = (np.asarray(rows[name], dtype=np.int64) for name in ("content_no", "bit"))
+    return contents, signed(rows["key"]), bits
+
+
+def signed(keys: npt.ArrayLike) -> Numbers:
+    """Unsigned keys as the signed numbers that the state can hold; the same bits."""
+    return np.ascontiguousarray(keys, dtype=np.uint64).view(np.int64)
+
+
+class WholeIndex:
+    """The index of a whole set of records, in parts as they are written."""
+
+    def __init__(self, records: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> None:
+        """Compute it.
+
+        Args:
+            records: Identity records, one row a live record.
+            bundle: The model.
+            settings: Kinds of identifiers, caps and generic values.
+        """
+        with workbench() as connection:
+            kinds = prepare(connection, records, bundle.extras, settings)
+            load_features(
+                connection,
+                bundle.frequencies,
+                bundle.aliases,
+                bundle.rare_columns(),
+                compared_lists(settings),
+            )
+            self.contents = list(_content_parts(connection, bundle, settings))
+            rows = connection.execute(
+                "select record_no, digest from member join content using (content_no) order by record_no"
+            ).fetchnumpy()
+            self.content_of = np.asarray(rows["digest"], dtype=np.int64)
+            """By place of the record among the records, its content."""
+            self.keys = list(_key_parts(connection, kinds, bundle))
+
+
+def _content_parts(
+    connection: duckdb.DuckDBPyConnection, bundle: ModelBundle, settings: IdentitySettings
+) -> Iterator[Part]:
+    contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
+    query = rows_query(bundle, settings, "digest")
+    for start in range(0, contents, _CONTENTS_AT_ONCE):
+        some = f"content_no between {start} and {start + _CONTENTS_AT_ONCE - 1}"
+        table = connection.sql(f"{query} where {some} order by c.digest").to_arrow_table()
+        yield from content_parts(table)
+
+
+def _key_parts(
+    connection: duckdb.DuckDBPyConnection, kinds: Collection[str], bundle: ModelBundle
+) -> Iterator[Part]:
+    load_atoms(connection, bundle.rules)
+    digests = np.asarray(
+        connection.execute("select digest from content order by content_no").fetchnumpy()["digest"],
+        dtype=np.int64,
+    )
+    for table in ("feature", "contact", "content"):
+        connection.execute(f"drop table {table}")
+    keys: list[Numbers] = []
+    places: list[NDArray[np.int32]] = []
+    for query in entry_queries(kinds, bundle.rules):
+        rows = connection.execute(query).fetchnumpy()
+        keys.append(signed(rows["key"]))
+        places.append(np.asarray(rows["content_no"], dtype=np.int32))
+    all_keys, all_places = np.concatenate(keys), np.concatenate(places)
+    del keys, places
+    order = np.lexsort((all_places, all_keys))
+    all_keys, all_places = all_keys[order], all_places[order]
+    del order
+    if len(all_keys):  # a content holds a key once, whatever collides
+        once = np.ones(len(all_keys), dtype=np.bool_)
+        once[1:] = (all_keys[1:] != all_keys[:-1]) | (all_places[1:] != all_places[:-1])
+        all_keys, all_places = all_keys[once], all_places[once]
+    yield from key_parts(Entries(all_keys, digests[all_places]))

@@ -1,0 +1,1 @@
+"""How right it is, on files and graphs where the truth is known."""

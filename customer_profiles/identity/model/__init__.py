@@ -1,0 +1,1 @@
+"""The identity model: trained, published as a versioned bundle, compared, promoted, reported on."""

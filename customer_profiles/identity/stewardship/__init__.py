@@ -1,0 +1,1 @@
+"""What a steward works with: the review queue, previews, unmerge, labels."""
