@@ -8,14 +8,9 @@ from itertools import pairwise
 
 from customer_profiles.identity.model.drift import Level, stability_in_words
 from customer_profiles.identity.model.report import BINS, Measured, ModelReport
+from customer_profiles.identity.page import AGAINST, FOR, heading, page, paragraph, table
 
 _LABELS, _BARS, _LINE = 420, 400, 20
-_FOR, _AGAINST = "#4f43dd", "#d24545"
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c28}"
-    "table{border-collapse:collapse;margin:0 0 1.5rem}th,td{padding:.2rem .8rem;border-bottom:1px solid #ddd;text-align:left}"
-    "td.n,th.n{text-align:right;font-variant-numeric:tabular-nums}svg{max-width:100%;height:auto}"
-)
 
 
 def report_page(report: ModelReport) -> str:
@@ -26,16 +21,15 @@ def report_page(report: ModelReport) -> str:
     """
     name = f"Model {report.version}" if report.version else "The priors of the package"
     parts = [
-        f"<h1>{name}</h1>",
-        f"<p>{escape(report.status)}, {escape(report.origin)}, for Splink {escape(report.splink_version)}.</p>",
-        "<h2>Match weights</h2>",
+        paragraph(f"{report.status}, {report.origin}, for Splink {report.splink_version}."),
+        heading("Match weights"),
         weights_chart(report.levels),
-        _table(
+        table(
             ("comparison", "level", "m", "u", "bits"),
             [(one.comparison, one.level, one.m, one.u, one.weight) for one in report.levels],
         ),
-        "<h2>How common values are</h2>",
-        _table(
+        heading("How common values are"),
+        table(
             ("field", "repeated values", "shares of the most common", "share of a rare one"),
             [
                 (one.field, one.repeated, ", ".join(f"{share:.4f}" for share in one.commonest), one.rarest)
@@ -45,11 +39,7 @@ def report_page(report: ModelReport) -> str:
         *(_measured(report.measured) if report.measured else ()),
         *_drift(report),
     ]
-    return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{name}</title><style>{_STYLE}</style>'
-        + "\n".join(parts)
-        + "</html>\n"
-    )
+    return page(name, parts)
 
 
 def weights_chart(levels: Sequence[Level]) -> str:
@@ -77,7 +67,7 @@ def weights_chart(levels: Sequence[Level]) -> str:
         lines.append(
             f'<text x="{_LABELS - 8}" y="{top + 11}" text-anchor="end">{escape(label[:64])}</text>'
             f'<rect x="{left:.1f}" y="{top}" width="{length:.1f}" height="{_LINE - 6}" '
-            f'fill="{_FOR if one.weight >= 0 else _AGAINST}"/>'
+            f'fill="{FOR if one.weight >= 0 else AGAINST}"/>'
             f'<text x="{max(left + length, zero) + 5:.1f}" y="{top + 11}">{one.weight:.1f}</text>'
         )
     return "\n".join([*lines, "</svg>"])
@@ -85,17 +75,17 @@ def weights_chart(levels: Sequence[Level]) -> str:
 
 def _measured(measured: Measured) -> Iterable[str]:
     alone = measured.unlinkables
-    yield "<h2>With the records of today</h2>"
-    yield (
-        f"<p>{alone.unlinkable:,} of {alone.records:,} records ({alone.share:.2%}) say too little to be linked by the "
-        f"model: beside themselves they weigh less than {alone.threshold:g} bits.</p>"
+    yield heading("With the records of today")
+    yield paragraph(
+        f"{alone.unlinkable:,} of {alone.records:,} records ({alone.share:.2%}) say too little to be linked by the "
+        f"model: beside themselves they weigh less than {alone.threshold:g} bits."
     )
     if measured.truth is not None:
         pairs = measured.truth.pairs
-        yield _table(("precision", "recall", "F1"), [(pairs.precision, pairs.recall, pairs.f1)])
+        yield table(("precision", "recall", "F1"), [(pairs.precision, pairs.recall, pairs.f1)])
     if measured.decided is not None:
         ruled = measured.decided
-        yield _table(
+        yield table(
             ("stewards ruled", "pairs", "the model alone agrees"),
             [
                 ("together", ruled.together, ruled.together_found),
@@ -107,43 +97,20 @@ def _measured(measured: Measured) -> Iterable[str]:
         *(f"{a:g} to {b:g}" for a, b in pairwise(BINS)),
         f"from {BINS[-1]:g}",
     ]
-    yield _table(("score in bits", "candidates"), list(zip(bounds, measured.scores, strict=True)))
+    yield table(("score in bits", "candidates"), list(zip(bounds, measured.scores, strict=True)))
 
 
 def _drift(report: ModelReport) -> Iterable[str]:
     if report.drift is None:
         return
-    yield f"<h2>Against {f'model {report.drift.against}' if report.drift.against else 'the priors'}</h2>"
+    yield heading(f"Against {f'model {report.drift.against}' if report.drift.against else 'the priors'}")
     if report.drift.stability is not None:
         words = stability_in_words(report.drift.stability)
-        yield f"<p>Population stability of the scores: {report.drift.stability:.4f} ({words}).</p>"
-    yield _table(
+        yield paragraph(f"Population stability of the scores: {report.drift.stability:.4f} ({words}).")
+    yield table(
         ("comparison", "level", "bits", "before", "m shift", "u shift"),
         [
             (one.comparison, one.level, one.weight, one.weight_before, one.m_shift, one.u_shift)
             for one in report.drift.shifts
         ],
     )
-
-
-def _table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float]]) -> str:
-    numeric = [
-        bool(rows) and all(isinstance(row[place], int | float) for row in rows)
-        for place in range(len(columns))
-    ]
-
-    def line(tag: str, values: Iterable[str]) -> str:
-        cells = (
-            f"<{tag}{' class=n' if right else ''}>{escape(value)}</{tag}>"
-            for value, right in zip(values, numeric, strict=True)
-        )
-        return f"<tr>{''.join(cells)}</tr>"
-
-    body = [line("td", [_text(value) for value in row]) for row in rows]
-    return "<table>" + "\n".join([line("th", columns), *body]) + "</table>"
-
-
-def _text(value: str | float) -> str:
-    if isinstance(value, str):
-        return value
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4f}"
