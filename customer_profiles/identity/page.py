@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from html import escape
 
 FOR, AGAINST = "#4f43dd", "#d24545"
@@ -66,6 +67,11 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str | int | float | No
 
     body = [line("td", [_text(value) for value in row]) for row in rows]
     return "<table>" + "\n".join([line("th", columns), *body]) + "</table>"
+
+
+def moment(micros: int) -> str:
+    """A time in micros as people read it, in UTC."""
+    return datetime.fromtimestamp(micros / 1_000_000, tz=UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _text(value: str | float | None) -> str:

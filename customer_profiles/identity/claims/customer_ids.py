@@ -45,10 +45,14 @@ def name_customers(conn: Connection, key: bytes, customer_nos: Iterable[int]) ->
 
 def customer_of_id(conn: Connection, generation: int, wanted: UUID) -> int | None:
     """The customer that an ID leads to today, or None when it was never given or its customer is gone."""
+    claim_no = claim_of_id(conn, wanted)
+    return None if claim_no is None else _Heirs(conn, generation).customer_of(claim_no)
+
+
+def claim_of_id(conn: Connection, wanted: UUID) -> int | None:
+    """The claim that an ID is of, or None when the ID was never given."""
     found = rows_by_key(conn, customer_id, "customer_id", [wanted.bytes], ("customer_no",))
-    if not found:
-        return None
-    return _Heirs(conn, generation).customer_of(found[0][0])
+    return found[0][0] if found else None
 
 
 def dead_records_of(conn: Connection, generation: int, record_nos: Iterable[int]) -> list[int]:

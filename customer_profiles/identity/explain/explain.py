@@ -235,6 +235,24 @@ def links_among(
     return tuple(sorted(links, key=lambda link: (-(link.weight or 0), link.left_no, link.right_no)))
 
 
+def links_of_customer(
+    connection: sa.Connection, generation: int, records: Collection[int], *, beyond: bool
+) -> tuple[Link, ...]:
+    """Every edge and *together* among the records of a customer.
+
+    Args:
+        connection: Reading the state store.
+        generation: The generation.
+        records: The records of the customer.
+        beyond: Whether edges that were refused to records of others are wanted as well.
+    """
+    inside = set(records)
+    decided = (
+        link for link in decided_links(_rulings(connection)) if {link.left_no, link.right_no} <= inside
+    )
+    return (*decided, *links_among(connection, generation, records, beyond))
+
+
 def decided_links(rulings: Rulings) -> list[Link]:
     """The pairs that *together* decisions in force join."""
     return [

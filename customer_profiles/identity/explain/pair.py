@@ -43,8 +43,6 @@ _SEPARATOR = "\x1f"
 class ExplainError(CustomerProfilesError):
     """What cannot be explained as the state stands."""
 
-    exit_code = 1
-
 
 class KeyState(StrEnum):
     """What a shared value or key does."""

@@ -22,8 +22,6 @@ from customer_profiles.state.bulk import rows_by_key
 class AsOfError(CustomerProfilesError):
     """A moment that no history is kept of."""
 
-    exit_code = 1
-
 
 @dataclass(frozen=True)
 class Commit:
@@ -92,7 +90,7 @@ def commit_at(connection: sa.Connection, moment: int) -> Commit:
     return _commit(
         connection,
         identity_commit.c.committed_at <= moment,
-        "The history begins later than this moment: `--at 1` shows its first commit.",
+        "The history begins later than this moment: its first commit is 1.",
     )
 
 
@@ -144,6 +142,16 @@ def stays_of(connection: sa.Connection, record_nos: Collection[int]) -> list[Sta
         for record_no, rows in of_record.items()
         for (since, customer_no), (until, _) in pairwise([*rows, (None, None)])
         if customer_no is not None and since is not None
+    ]
+
+
+def stays_in(connection: sa.Connection, customer_no: int) -> list[Stay]:
+    """Which records ever belonged to a customer, by the number that it had then, record by record."""
+    ever = rows_by_key(connection, membership_history, "customer_no", [customer_no], ("record_no",))
+    return [
+        stay
+        for stay in stays_of(connection, {record_no for (record_no,) in ever})
+        if stay.customer_no == customer_no
     ]
 
 

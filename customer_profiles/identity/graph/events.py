@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -14,13 +14,17 @@ from numpy.typing import NDArray
 from customer_profiles.identity.decisions.decisions import Decision
 from customer_profiles.identity.graph.graph_store import Members
 from customer_profiles.identity.tables import identity_event
-from customer_profiles.state.bulk import insert_rows
-from customer_profiles.state.schema import to_json
+from customer_profiles.state.bulk import insert_rows, rows_by_key
+from customer_profiles.state.schema import from_json, to_json
 from customer_profiles.state.sequences import reserve
 
 Numbers = NDArray[np.int64]
 _NAMED = 10
 """How many records of a cause are named; it is a pointer, not a list."""
+
+_COLUMNS = (
+    "event_no", "generation", "committed_at", "kind", "customer_no", "others", "cause_kind", "cause",
+)  # fmt: skip
 
 
 class EventKind(StrEnum):
@@ -41,6 +45,21 @@ class IdentityEvent:
     others: tuple[int, ...]
     cause_kind: str
     cause: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class StoredEvent(IdentityEvent):
+    """An identity event as it was written.
+
+    Attributes:
+        event_no: Its place among all.
+        generation: The generation that it happened in.
+        committed_at: When (micros).
+    """
+
+    event_no: int
+    generation: int
+    committed_at: int
 
 
 @dataclass(frozen=True)
@@ -123,9 +142,34 @@ def write_events(
     )
 
 
+def events_of(connection: sa.Connection, customers: Collection[int]) -> list[StoredEvent]:
+    """Every event that is written under one of these customers, in order of time."""
+    return _stored(rows_by_key(connection, identity_event, "customer_no", customers, _COLUMNS))
+
+
+def latest_events(connection: sa.Connection, generation: int, limit: int) -> list[StoredEvent]:
+    """The last events of a generation, the newest first."""
+    query = (
+        sa.select(*(identity_event.c[name] for name in _COLUMNS))
+        .where(identity_event.c.generation == generation)
+        .order_by(identity_event.c.event_no.desc())
+        .limit(limit)
+    )
+    return _stored(tuple(row) for row in connection.execute(query))[::-1]
+
+
 def forget_events_of(connection: sa.Connection, generations: Collection[int]) -> None:
     """Delete what was to happen in generations that were given up: it never happened to anybody."""
     connection.execute(identity_event.delete().where(identity_event.c.generation.in_(generations)))
+
+
+def _stored(rows: Iterable[tuple[Any, ...]]) -> list[StoredEvent]:
+    return [
+        StoredEvent(
+            EventKind(kind), customer_no, tuple(from_json(others)), cause_kind, from_json(cause), *written
+        )
+        for *written, kind, customer_no, others, cause_kind, cause in sorted(rows)
+    ]
 
 
 def _met(groups: Numbers, others: Numbers, wanted: Numbers) -> dict[int, set[int]]:

@@ -1,4 +1,4 @@
-"""The records that a steward names: by record number, by SOURCE:KEY, or all of a customer by its ID. Reads only."""
+"""What a steward names: a record by its number or SOURCE:KEY, a customer by its ID or a record, today or at a commit. Reads only."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.tables import record
 from customer_profiles.errors import CustomerProfilesError
-from customer_profiles.identity.claims.customer_ids import customer_of_id, dead_records_of
+from customer_profiles.identity.claims.customer_ids import claim_of_id, customer_of_id, dead_records_of
 from customer_profiles.identity.decisions.decisions import DecisionKind
+from customer_profiles.identity.graph.as_of import customer_of_claim_at, customers_at
 from customer_profiles.identity.tables import claim, member
 from customer_profiles.state.bulk import rows_by_key
 
@@ -110,9 +111,68 @@ def members_of(connection: sa.Connection, generation: int, customer_no: int) -> 
     return Named(living, frozenset(dead), frozenset((customer_no,)))
 
 
+def record_or_claim(connection: sa.Connection, sources: Collection[str], reference: str) -> tuple[int, bool]:
+    """What a reference names, whatever became of it: a record, or the claim that a customer's ID is of.
+
+    Args:
+        connection: Reading the state store.
+        sources: The names of the sources.
+        reference: A record number, SOURCE:KEY or a customer ID.
+
+    Returns:
+        The number of the record or claim, and whether it is a claim.
+
+    Raises:
+        UnknownReference: It cannot be understood, or there never was anybody of that name.
+    """
+    read = _read(connection, sources, reference)
+    if isinstance(read, UUID):
+        claim_no = claim_of_id(connection, read)
+        if claim_no is None:
+            raise UnknownReference(f"There is no customer {read}: the ID was never given.")
+        return claim_no, True
+    if not rows_by_key(connection, claim, "record_no", [read], ("claim_no",)):
+        raise _no_record(read)
+    return read, False
+
+
+def customer_named_at(
+    connection: sa.Connection, sources: Collection[str], reference: str, commit_no: int
+) -> int:
+    """The customer that a reference named at a commit: by an ID that led to it then, or by one of its records of then.
+
+    Raises:
+        UnknownReference: It named nobody then.
+    """
+    number, is_claim = record_or_claim(connection, sources, reference)
+    if is_claim:
+        found = customer_of_claim_at(connection, commit_no, number)
+    else:
+        found = customers_at(connection, commit_no, [number]).get(number)
+    if found is None:
+        what = "This ID led to nobody" if is_claim else f"Record {number} belonged to nobody"
+        raise UnknownReference(
+            f"{what} at commit {commit_no}. Without a commit, `customer-profiles identity as-of` tells where it belonged."
+        )
+    return found
+
+
 def _named(connection: sa.Connection, generation: int, sources: Collection[str], reference: str) -> Named:
+    read = _read(connection, sources, reference)
+    if not isinstance(read, UUID):
+        return _record(connection, generation, read)
+    customer_no = customer_of_id(connection, generation, read)
+    if customer_no is None:
+        raise UnknownReference(
+            f"There is no customer {read}: the ID was never given, or its customer is gone."
+        )
+    return members_of(connection, generation, customer_no)
+
+
+def _read(connection: sa.Connection, sources: Collection[str], reference: str) -> int | UUID:
+    """The number of the record that is named, or a customer's ID."""
     if reference.isdecimal():
-        return _record(connection, generation, int(reference))
+        return int(reference)
     source, colon, key = reference.partition(":")
     if colon and source in sources:
         found = connection.execute(
@@ -120,23 +180,24 @@ def _named(connection: sa.Connection, generation: int, sources: Collection[str],
         ).scalar_one_or_none()
         if found is None:
             raise UnknownReference(f"There is no record of this key in the source {source}: check the key.")
-        return _record(connection, generation, found)
+        return int(found)
     if colon:
         raise UnknownReference(
             f"There is no source of this name; there are: {', '.join(sorted(sources)) or 'none'}."
         )
     try:
-        wanted = UUID(reference)
+        return UUID(reference)
     except ValueError:
         raise UnknownReference(
             "This is no record number, no SOURCE:KEY and no customer ID: give one of these."
         ) from None
-    customer_no = customer_of_id(connection, generation, wanted)
-    if customer_no is None:
-        raise UnknownReference(
-            f"There is no customer {wanted}: the ID was never given, or its customer is gone."
-        )
-    return members_of(connection, generation, customer_no)
+
+
+def _no_record(record_no: int) -> UnknownReference:
+    return UnknownReference(
+        f"There is no record {record_no}, or it was not resolved yet: check the number, or run "
+        "`customer-profiles run` first."
+    )
 
 
 def _record(connection: sa.Connection, generation: int, record_no: int) -> Named:
@@ -144,10 +205,7 @@ def _record(connection: sa.Connection, generation: int, record_no: int) -> Named
     if _rows_of(connection, generation, one):
         return Named(one, frozenset(), frozenset())
     if not rows_by_key(connection, claim, "record_no", [record_no], ("claim_no",)):
-        raise UnknownReference(
-            f"There is no record {record_no}, or it was not resolved yet: check the number, or run "
-            "`customer-profiles run` first."
-        )
+        raise _no_record(record_no)
     return Named(frozenset(), one, frozenset())
 
 
