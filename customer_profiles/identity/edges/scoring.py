@@ -22,6 +22,8 @@ UNITS_A_BIT = 1024
 NAME_CONFLICT, DATE_CONFLICT = 1, 2
 """Bits of the column `conflicts`."""
 
+LEVELS = "__splink__df_comparison_vectors"
+"""The table of levels, as Splink's own SQL calls it."""
 PAIRS_AT_ONCE = 500_000
 """The join of a pair's two sides holds one of them for so many pairs in memory."""
 
@@ -50,7 +52,7 @@ class CompiledScoring:
 
 _UNCOMPARED = {
     "output_table_name": "__splink__df_predict",
-    "sql": "select 0.0 as match_weight, content_no_l, content_no_r, fact_l, fact_r from __splink__df_comparison_vectors",
+    "sql": f"select 0.0 as match_weight, content_no_l, content_no_r, fact_l, fact_r from {LEVELS}",
 }
 """Where records have nothing to compare, Splink's own SQL would not parse: every candidate weighs nothing."""
 
@@ -114,16 +116,16 @@ def _patterns(side: str, levels: str, gammas: tuple[str, ...]) -> str:
 
 
 def load_levels(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:
-    """Write the table `__splink__df_comparison_vectors`: for each candidate the level of each comparison."""
+    """Write the table `LEVELS`: for each candidate the level of each comparison."""
     # Streamed: written down, the two sides of a pair would take more than a kilobyte. Costly columns are computed once all
     # the same, for a projection over a projection is not folded into it.
     pairs = int(connection.execute("select count(*) from candidate").fetchall()[0][0])
-    into = "create or replace table __splink__df_comparison_vectors as"
+    into = f"create or replace table {LEVELS} as"
     for first in range(0, max(pairs, 1), PAIRS_AT_ONCE):
         some = f"(select * from candidate where rowid between {first} and {first + PAIRS_AT_ONCE - 1})"
         side = scoring.side.replace("from candidate p", f"from {some} p")
         connection.execute(f"{into} with side as not materialized ({side}) {scoring.levels}")
-        into = "insert into __splink__df_comparison_vectors"
+        into = f"insert into {LEVELS}"
 
 
 def load_weights(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:

@@ -36,7 +36,7 @@ from customer_profiles.identity.edges.preparation import (
     prepare,
     prepare_keys,
 )
-from customer_profiles.identity.edges.scoring import CompiledScoring, compile_scoring, load_weights
+from customer_profiles.identity.edges.scoring import LEVELS, CompiledScoring, compile_scoring, load_weights
 from customer_profiles.identity.edges.workbench import workbench
 from customer_profiles.identity.model.aliases import both, learned_aliases, nicknames
 from customer_profiles.identity.model.bundle import ModelBundle, Origin, shipped_priors
@@ -135,6 +135,9 @@ def _fit(
     scoring = compile_scoring(shares.model(comparisons, frequencies.floors))
 
     def fit(start: Shares, random_pairs: int = RANDOM_PAIRS) -> tuple[Shares, int]:
+        # What an earlier fit left would stand in memory beside what takes its place.
+        for table in ("feature", "candidate", "scored", LEVELS):
+            connection.execute(f"drop table if exists {table}")
         load_features(connection, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
         if enough:
             start = among_strangers(connection, scoring, comparisons, start, contents, seed, random_pairs)
