@@ -29,7 +29,7 @@ from customer_profiles.settings.identity import IdentitySettings, Joins
 
 PROBABILISTIC = "probabilistic"
 COPIES_IN_FULL = 8
-CONTENTS_A_PART = 100_000
+CONTENTS_A_PART = 60_000
 
 Integers = npt.NDArray[np.int64]
 
