@@ -38,6 +38,13 @@ BENCHMARKS = {
         ("--records", "5260"),
         ("--records", "1000000"),
     ),
+    "batches": Benchmark(
+        "benchmarks.resolve_batches",
+        "resolving a batch of changed records beside a large graph",
+        ("--records", "20000", "--times", "5"),
+        (),
+    ),
+    "guards": Benchmark("benchmarks.identity_guards", "what each guard does to precision and recall", (), ()),
 }
 
 

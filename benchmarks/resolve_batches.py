@@ -4,9 +4,6 @@ A company is ingested, trained and resolved once, and kept. Then batches arrive 
 as ingest does; what is timed is the resolve stage from reading the log to its commit, everything included. Of a batch's
 records 70 % are new records of persons who are known, with a slip of the pen or a field missing, 20 % are of
 persons who are not, and 10 % change a record that is there.
-
-With `--against` the same question is put to plain Splink: `predict_between` of the batch and everything with the same keys, model and
-frequencies, then connected components over all edges. That is what a team without an incremental engine runs for every batch.
 """
 
 import argparse
