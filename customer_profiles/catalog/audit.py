@@ -7,10 +7,11 @@ from collections.abc import Callable
 
 from customer_profiles.catalog.audit_database import Looked, look_at_tables
 from customer_profiles.catalog.audit_files import look_at_files
+from customer_profiles.catalog.audit_inbox import look_at_inbox
 from customer_profiles.catalog.classify import guess, mapped_fields, worst
 from customer_profiles.catalog.facts import ColumnFacts, FeedFacts
 from customer_profiles.catalog.tables import catalog_column, catalog_feed
-from customer_profiles.settings import DatabaseConnector, Feed, Settings, Source
+from customer_profiles.settings import CollectorConnector, DatabaseConnector, Feed, Settings, Source
 from customer_profiles.sources.files import FilesReader
 from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
@@ -44,7 +45,9 @@ def audit_sources(
     Raises:
         SourceError: a source cannot be read; the catalog stays as it was.
     """
-    found = [facts for name, source in settings.sources.items() for facts in _audit(settings, name, source)]
+    found = [
+        facts for name, source in settings.sources.items() for facts in _audit(settings, state, name, source)
+    ]
     now = clock()
     with state.writing() as connection:
         connection.execute(catalog_column.delete())
@@ -63,10 +66,12 @@ def audit_sources(
     return found
 
 
-def _audit(settings: Settings, name: str, source: Source) -> list[FeedFacts]:
+def _audit(settings: Settings, state: State, name: str, source: Source) -> list[FeedFacts]:
     connector = source.connector
     if isinstance(connector, DatabaseConnector):
         looked = look_at_tables(name, connector, source.feeds)
+    elif isinstance(connector, CollectorConnector):
+        looked = {feed_name: look_at_inbox(state, name, feed) for feed_name, feed in source.feeds.items()}
     else:
         reader = FilesReader(name, connector, source.feeds)
         looked = {

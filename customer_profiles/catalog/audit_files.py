@@ -56,6 +56,13 @@ class _Column:
         return " or ".join(sorted(kinds)) or "empty"
 
 
+def count_columns(rows: list[Row]) -> list[Counted]:
+    """The columns of rows of JSON, nested ones under their path, counted."""
+    columns: dict[str, _Column] = {}
+    _add(columns, rows)
+    return _counted(columns, len(rows))
+
+
 def look_at_files(reader: FilesReader, feed_name: str, feed: Feed, place: str) -> Looked:
     """Look at all files of a feed.
 
@@ -74,14 +81,17 @@ def look_at_files(reader: FilesReader, feed_name: str, feed: Feed, place: str) -
             rows += len(good)
             unreadable += len(chunk) - len(good)
             _add(columns, good)
-    counted = [
+    when = datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds") if newest else None
+    return Looked(place, rows, unreadable, size, when, _counted(columns, rows))
+
+
+def _counted(columns: Mapping[str, _Column], rows: int) -> list[Counted]:
+    return [
         Counted(
             name, column.type, rows - column.filled, column.distinct.count, column.emails * 2 > column.filled
         )
         for name, column in columns.items()
     ]
-    when = datetime.fromtimestamp(newest, UTC).isoformat(timespec="seconds") if newest else None
-    return Looked(place, rows, unreadable, size, when, counted)
 
 
 def _add(columns: dict[str, _Column], rows: list[Row]) -> None:

@@ -143,7 +143,9 @@ class IngestStage:
 
     def _read(self, positions: dict[str, Position], limit: int) -> list[_Read]:
         if self._connector is None:
-            self._connector = open_connector(self.source, self._settings.sources[self.source])
+            self._connector = open_connector(
+                self.source, self._settings.sources[self.source], self._state
+            )
         reads: list[_Read] = []
         for feed in self._cleaners:
             if limit <= 0:
@@ -171,7 +173,7 @@ class IngestStage:
                         Rejected(read.feed, envelope, (Fault(envelope.error or "unreadable_row"),))
                     )
                 else:
-                    row = clean(envelope.payload, received_at)
+                    row = clean(envelope.payload, envelope.received_at or received_at)
                     arrivals.append(Arrival(read.feed, envelope, row, read.batch.snapshot, read.batch.again))
         validate(self._contract, [arrival.row for arrival in arrivals])
         good = [arrival for arrival in arrivals if not arrival.row.faults]

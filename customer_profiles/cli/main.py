@@ -21,6 +21,7 @@ from customer_profiles.cli import (
     query,
     rebuild,
     run,
+    serve,
     state,
     ui,
 )
@@ -53,6 +54,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.add_typer(quarantine.app, name="quarantine")
 app.command("query")(query.query)
 app.command("export")(export.export)
+app.command("serve")(serve.serve)
 app.add_typer(state.app, name="state")
 app.add_typer(demo.app, name="demo")
 app.command("ui")(ui.ui)

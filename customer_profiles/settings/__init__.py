@@ -1,5 +1,11 @@
 """One typed settings object, read from `customer_profiles.yaml`. Opens no database, key or network."""
 
+from customer_profiles.settings.collector import (
+    Collector,
+    CollectorConnector,
+    DerivedWriteKey,
+    WriteKeyVariable,
+)
 from customer_profiles.settings.errors import Problem, SettingsError
 from customer_profiles.settings.identity import (
     Comparison,
@@ -33,11 +39,14 @@ from customer_profiles.settings.state import KeyFile, KeyVariable, StateSettings
 __all__ = [
     "FILE_NAME",
     "FILE_VARIABLE",
+    "Collector",
+    "CollectorConnector",
     "Column",
     "Comparison",
     "Connector",
     "Constant",
     "DatabaseConnector",
+    "DerivedWriteKey",
     "Feed",
     "FieldMapping",
     "FilesConnector",
@@ -62,6 +71,7 @@ __all__ = [
     "StateSettings",
     "Training",
     "Trait",
+    "WriteKeyVariable",
     "columns_of",
     "load_settings",
     "settings_from_text",

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from customer_profiles.contracts import CONTRACTS, Choice, Field, FieldType
+from customer_profiles.settings.collector import CollectorConnector
 from customer_profiles.settings.errors import Key
 from customer_profiles.settings.finding import Finding
 from customer_profiles.settings.mapping import Column, Constant, FieldMapping, Nested, Several, columns_of
@@ -34,12 +35,16 @@ def check_feed(settings: Settings, source_key: Key, name: str, feed: Feed) -> It
 def _fits_connector(settings: Settings, source: str, key: Key, feed: Feed) -> Iterator[Finding]:
     database = {"table": bool(feed.table), "key": bool(feed.key), "cursor": bool(feed.cursor)}
     files = {"files": bool(feed.files), "format": bool(feed.format)}
-    if isinstance(settings.sources[source].connector, DatabaseConnector):
+    connector = settings.sources[source].connector
+    needed: str | None
+    if isinstance(connector, CollectorConnector):
+        kind, needed, own, foreign = "collector", None, {}, database | files
+    elif isinstance(connector, DatabaseConnector):
         kind, needed, own, foreign = "database", "table", database, files
     else:
         kind, needed, own, foreign = "files", "files", files, database
     about = ((*key[:2], "connector"),)
-    if not own[needed]:
+    if needed is not None and not own[needed]:
         yield Finding((*key, needed), f"is missing: a feed of a {kind} source needs it", about=about)
     for part, given in foreign.items():
         if given:

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import Field
 
 from customer_profiles.settings.base import Name, Part
+from customer_profiles.settings.collector import Collector
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.settings.profiles import DEFAULT_PURPOSES, Purpose, Segment, Serving, Sla, Trait
 from customer_profiles.settings.sources import Feed, Locale, Source
@@ -39,6 +40,8 @@ class Settings(Part):
     """How fresh profiles must be."""
     serving: Serving = Serving()
     """How profiles are read."""
+    collector: Collector = Collector()
+    """How events are taken from clients."""
 
     def locale(self, source: str) -> Locale:
         """What a source leaves unsaid: its own settings over the defaults.

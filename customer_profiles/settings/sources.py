@@ -14,6 +14,7 @@ from sqlalchemy.exc import ArgumentError
 
 from customer_profiles.contracts.currencies import MINOR_UNIT_DECIMALS
 from customer_profiles.settings.base import AnchoredPath, Name, Part, folder_of
+from customer_profiles.settings.collector import CollectorConnector
 from customer_profiles.settings.mapping import FieldMapping, Scalar, columns_of
 
 ContractName = Literal["record", "interaction", "consent"]
@@ -96,7 +97,7 @@ class FilesConnector(Part):
     """The folder."""
 
 
-Connector = Annotated[DatabaseConnector | FilesConnector, Field(discriminator="type")]
+Connector = Annotated[DatabaseConnector | FilesConnector | CollectorConnector, Field(discriminator="type")]
 
 
 class Feed(Part):

@@ -17,12 +17,14 @@ class Envelope:
         payload: Mapped column or dotted path to its value; None when it cannot be read.
         raw: The bytes, when it cannot be read.
         error: The code of a `Reason`, when it cannot be read.
+        received_at: When it reached us (micros), where that was before it was read.
     """
 
     position: str
     payload: Mapping[str, Any] | None
     raw: bytes | None = None
     error: str | None = None
+    received_at: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

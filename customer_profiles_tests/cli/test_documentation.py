@@ -28,7 +28,7 @@ PAGES = [
     for page in sorted(PROJECT.glob("**/*.md"))
     if not any(part.startswith(".") for part in page.relative_to(PROJECT).parts)
 ]
-SHOWS_NO_REPORT = {("ui",)}
+SHOWS_NO_REPORT = {("ui",), ("serve",)}
 
 
 def console_lines(page: Path) -> Iterator[str]:

@@ -58,7 +58,7 @@ def changed(old: str, new: str) -> str:
         (
             "type: database",
             "type: databse",
-            "line 4: sources.crm.connector.type must be one of database, files: did you mean database?",
+            "line 4: sources.crm.connector.type must be one of database, files, collector: did you mean database?",
         ),
         (
             "emails: [",

@@ -5,12 +5,13 @@ from __future__ import annotations
 import dagster as dg
 
 from customer_profiles.orchestration.columns import read_columns
-from customer_profiles.settings import Settings, Source
+from customer_profiles.settings import CollectorConnector, FilesConnector, Settings, Source
 
 _DATABASE_KINDS = ("postgresql", "mysql", "mssql", "oracle", "snowflake", "bigquery", "sqlite")
 _READS = {
     "files": "each file once, on from where it was left",
     "database": "the whole table, compared each time",
+    "collector": "each event once, in the order of its acceptance",
 }
 
 
@@ -25,7 +26,7 @@ def build(settings: Settings) -> list[dg.AssetSpec]:
         dg.AssetSpec(
             key=feed_key(name, feed_name),
             group_name="sources",
-            description=f"{source.description or name}: {feed.table or feed.files}.",
+            description=f"{source.description or name}: {feed.table or feed.files or 'events of the collector'}.",
             owners=[source.owner or settings.owner],
             kinds={_kind(source)},
             metadata={
@@ -41,7 +42,9 @@ def build(settings: Settings) -> list[dg.AssetSpec]:
 
 
 def _kind(source: Source) -> str:
-    if source.connector.type == "files":
+    if isinstance(source.connector, FilesConnector):
         return "file"
+    if isinstance(source.connector, CollectorConnector):
+        return "http"
     scheme = source.connector.url.split(":", 1)[0].split("+", 1)[0]
     return scheme if scheme in _DATABASE_KINDS else "database"
