@@ -214,3 +214,19 @@ def test_a_change_that_identity_does_not_look_at_keeps_every_edge(state: State, 
     take_in(state, [("r2", {**two[1][1], "language": "de"})], at=9_000_000)
     resolve(state, settings)
     assert graph_of(state, 1) == before
+
+
+def test_a_visitor_of_copies_with_two_log_ins_is_a_hub_also_when_nobody_else_is_left(
+    state: State, tmp_path: Path
+) -> None:
+    """Both copies name two log-ins that are generic: only the visitor could join them, and it is nobody's."""
+    settings = settings_with(tmp_path, generic_values={"user_id": ["guest", "test"]})
+    copy = {"external_ids": {"user_id": ["guest", "test"], "anonymous_id": ["v"]}}
+    copies = [("r1", copy), ("r2", copy), ("r3", {"external_ids": {"anonymous_id": ["v"]}})]
+    assert len(set(settled(state, settings, [copies]).values())) == 3
+    take_in(state, [("r3", None)], at=9_000_000)
+    resolve(state, settings)
+    with state.writing() as connection:
+        generation = begin_generation(connection)
+    resolve(state, settings, generation)
+    assert founders_of(state) == founders_of(state, generation) == {"r1": ("r1", 1), "r2": ("r2", 1)}

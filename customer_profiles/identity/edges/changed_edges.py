@@ -203,7 +203,8 @@ class EdgeFinder:
         counts = self.index.counts(connection, keys)
         holders = counts.counts + delta.by_key(keys)
         hub = generic | (holders > self.caps[kinds])
-        watched = self.single_login[kinds] & ~hub & (holders > 1)
+        # One holder is enough: a content can name two log-ins itself.
+        watched = self.single_login[kinds] & ~hub
         if watched.any():
             place, content = delta.holders(counts, watched)
             logins = self._logins(connection, np.unique(content), new_rows)
