@@ -1,6 +1,6 @@
 # One file of commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run ui test test-quick lint format schemas migration bench lock clean
+.PHONY: help run ui test test-quick soak lint format schemas migration bench lock clean
 
 PYTHON ?= python3
 comma := ,
@@ -41,6 +41,12 @@ test: $(VENV)/.dev  ## every test, on SQLCipher and Postgres
 
 test-quick: $(VENV)/.dev  ## the tests that take no more than a few seconds each
 	@$(BIN)/python -m pytest -n $(PYTEST_WORKERS) --dist loadgroup -m 'not slow'
+
+COUNT ?= 1000
+FIRST ?= 1
+soak: $(VENV)/.dev  ## random histories, one by one against batches against rebuilds: make soak COUNT=1000 FIRST=1
+	@$(BIN)/python -m customer_profiles_tests.identity.histories $(COUNT) $(FIRST) sqlcipher
+	@$(BIN)/python -m customer_profiles_tests.identity.histories $(COUNT) $(FIRST) postgres
 
 lint: $(VENV)/.dev  ## style, types, import directions, generated files
 	@$(BIN)/ruff check .

@@ -18,6 +18,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.claims.claim_store import (
     ClaimsByNeed,
     StoredClaims,
@@ -444,6 +445,55 @@ class ResolveStage:
         )
         record_batch(connection, result, self._now())
         return result
+
+
+class NotResolved(CustomerProfilesError):
+    """The live graph is not there, or not that of all that is known."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The live graph, when it has taken in all there is.
+
+    Attributes:
+        generation: Its generation.
+        changes: The empty part of the log after it, with the decisions.
+        records: How many records it says it has.
+        customers: How many customers.
+        edges: How many edges.
+    """
+
+    generation: int
+    changes: Changes
+    records: int
+    customers: int
+    edges: int
+
+
+def standing(connection: sa.Connection, settings: IdentitySettings) -> Standing:
+    """The live graph, for those who can look at it only while nothing waits.
+
+    Args:
+        connection: Reading the state store.
+        settings: The settings that it should have been made with.
+
+    Raises:
+        NotResolved: There is no graph, changes wait to be resolved, or another model or other settings are to be taken up.
+    """
+    live = live_generation(connection)
+    before = _stands_at(connection, read_cursor(connection, ResolveStage.name), live, live)
+    if before is None:
+        raise NotResolved("There is no identity graph yet: `customer-profiles run` makes it.")
+    now = replace(
+        before, generation=live, model=promoted_version(connection), settings=_fingerprint(settings)
+    )
+    changes = read_changes(connection, before.change_no, live, 1)
+    if changes.received or now.why_anew(before) or before.index != INDEX_FORMAT:
+        raise NotResolved(
+            "Changes wait to be resolved (records, decisions, another model or other settings): "
+            "`customer-profiles run` takes them in."
+        )
+    return Standing(live, changes, before.records, before.customers, before.edges)
 
 
 @dataclass(frozen=True)

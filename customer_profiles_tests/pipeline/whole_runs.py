@@ -162,8 +162,10 @@ def _index_of(connection: sa.Connection, nameless: bool) -> Iterator[str]:
         index = Index(generation)
         index.refresh(connection)
         entries, contents = index.everything(connection)
-        yield from (f"{named}key={key} | content={of}" for key, of in zip(*entries, strict=True))
-        yield from (f"{named}{row}" for row in contents)
+        pairs = zip(entries.keys.tolist(), entries.contents.tolist(), strict=True)
+        yield from (f"{named}key={key} | content={of}" for key, of in pairs)
+        if contents is not None:
+            yield from (f"{named}{row}" for row in contents.sort_by("content_no").to_pylist())
 
 
 def assert_same(found: Content, expected: Content, but: Iterable[str] = ()) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from customer_profiles.cli.identity import deciding, explaining, model, reviewing
+from customer_profiles.cli.identity import deciding, explaining, model, reviewing, verifying
 
 app = typer.Typer(
     help="Who is who: explain, look at doubtful matches, decide, take decisions back.", no_args_is_help=True
@@ -18,4 +18,5 @@ app.command("decide")(deciding.decide)
 app.command("undo")(deciding.undo)
 app.command("unmerge")(deciding.unmerge)
 app.command("decisions")(deciding.decisions)
+app.command("verify")(verifying.verify)
 app.add_typer(model.app, name="model")

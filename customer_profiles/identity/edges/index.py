@@ -237,19 +237,16 @@ class Index:
                 )
             )
 
-    def everything(
-        self, connection: sa.Connection
-    ) -> tuple[tuple[list[int], list[int]], list[dict[str, Any]]]:
-        """All there is: keys with their contents, and rows of contents. It takes memory and time: for comparing, not for work."""
-        runs = {kind: sorted({part.run_no for part in parts}) for kind, parts in self._parts.items()}
-        of_run = {
-            run_no: [part for part in self._parts["key"] if part.run_no == run_no] for run_no in runs["key"]
-        }
-        keys = Entries.merged([self._whole_run(connection, parts) for parts in of_run.values()], oldest=True)
+    def everything(self, connection: sa.Connection) -> tuple[Entries, pa.Table | None]:
+        """All there is: keys with their contents, and what contents say. It takes memory and time: for comparing, not for work."""
+        runs = sorted({part.run_no for part in self._parts["key"]})
+        each = [
+            self._whole_run(connection, [part for part in self._parts["key"] if part.run_no == run])
+            for run in runs
+        ]
         numbers = [self._rows(connection, part)[0] for part in self._parts["content"]]
         table = self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None
-        rows = table.sort_by("content_no").to_pylist() if table is not None else []
-        return (keys.keys.tolist(), keys.contents.tolist()), rows
+        return Entries.merged(each, oldest=True), table
 
     def clear(self, connection: sa.Connection) -> None:
         """Delete every run."""
@@ -368,6 +365,12 @@ def content_parts(table: pa.Table) -> Iterator[tuple[int, int, int, bytes]]:
             writer.write_table(part)
         numbers = part["content_no"]
         yield numbers[0].as_py(), numbers[-1].as_py(), part.num_rows, sink.getvalue().to_pybytes()
+
+
+def contents_of_parts(parts: Iterable[tuple[int, int, int, bytes]]) -> pa.Table | None:
+    """What `content_parts` made, as one table again; None when there is no part."""
+    tables = [pa.ipc.open_stream(body).read_all() for *_, body in parts]
+    return pa.concat_tables(tables) if tables else None
 
 
 def _content(contents: Numbers) -> Numbers:

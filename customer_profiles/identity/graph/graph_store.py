@@ -106,32 +106,26 @@ def write_edges(
     Returns:
         How many edges were written, and how many deleted.
     """
-    kinds = np.array(edges.kinds, dtype=object)
-    supports, support_of = _support_texts(edges)
-    refusals = np.array(_REFUSALS, dtype=object)
-    accepted = (verdicts == Verdict.ACCEPTED).astype(np.int64)
-    columns: list[Any] = [
-        edges.pairs.weight,
-        kinds[edges.pairs.kind],
-        accepted,
-        refusals[verdicts],
-        supports[support_of],
-    ]
-    return _write_pairs(
-        connection,
-        edge,
-        ("weight", "kind", "accepted", "refusal", "support"),
-        generation,
-        edges.pairs,
-        columns,
-    )
+    columns = _edge_columns(edges, verdicts)
+    return _write_pairs(connection, edge, tuple(columns), generation, edges.pairs, list(columns.values()))
 
 
 def write_review(connection: sa.Connection, generation: int, edges: Edges) -> None:
     """Write the pairs in the review band that differ from those stored."""
-    reason = np.full(len(edges.review), _BELOW, dtype=object)
-    columns = [edges.review.weight, reason]
-    _write_pairs(connection, review_pair, ("weight", "reason"), generation, edges.review, columns)
+    columns = _review_columns(edges)
+    _write_pairs(connection, review_pair, tuple(columns), generation, edges.review, list(columns.values()))
+
+
+def edge_table(edges: Edges, verdicts: NDArray[np.int8]) -> pa.Table:
+    """Edges in the columns of the table `edge`."""
+    pairs = {"left_no": edges.pairs.left, "right_no": edges.pairs.right}
+    return pa.table({**pairs, **_edge_columns(edges, verdicts)})
+
+
+def review_table(edges: Edges) -> pa.Table:
+    """Review pairs in the columns of the table `review_pair`."""
+    pairs = {"left_no": edges.review.left, "right_no": edges.review.right}
+    return pa.table({**pairs, **_review_columns(edges)})
 
 
 def change_edges(
@@ -222,6 +216,11 @@ def write_verdicts(
         )
 
 
+def refusal_of(verdict: Verdict) -> str | None:
+    """Why an edge was refused, as stored; None when it was accepted."""
+    return _REFUSALS[verdict]
+
+
 def write_resolved(
     connection: sa.Connection,
     generation: int,
@@ -242,14 +241,42 @@ def write_resolved(
         connection.execute(resolved_record.delete().where(resolved_record.c.generation == generation))
     else:
         _delete(connection, resolved_record, ("generation", "record_no"), generation, gone)
-    columns = [
-        records["record_no"].to_pylist(),
-        contents.tolist(),
-        *(looked_at(records[name]).to_pylist() for name in ("given_name", "birth_date")),
-    ]
+    table = resolved_table(records, contents)
+    columns = [column.to_pylist() for column in table.columns]
     write = _insert if gone is None else _upsert
-    names = ("record_no", "content_no", "first_name", "birth_date")
-    write(connection, resolved_record, names, ("record_no",), generation, columns)
+    write(connection, resolved_record, table.column_names, ("record_no",), generation, columns)
+
+
+def resolved_table(records: pa.Table, contents: Numbers) -> pa.Table:
+    """What the graph takes in of records, in the columns of the table `resolved_record`.
+
+    Args:
+        records: Identity records.
+        contents: The content of each.
+    """
+    return pa.table(
+        {
+            "record_no": records["record_no"],
+            "content_no": contents,
+            "first_name": looked_at(records["given_name"]),
+            "birth_date": looked_at(records["birth_date"]),
+        }
+    )
+
+
+def _edge_columns(edges: Edges, verdicts: NDArray[np.int8]) -> dict[str, Any]:
+    supports, support_of = _support_texts(edges)
+    return {
+        "weight": edges.pairs.weight,
+        "kind": np.array(edges.kinds, dtype=object)[edges.pairs.kind],
+        "accepted": (verdicts == Verdict.ACCEPTED).astype(np.int64),
+        "refusal": np.array(_REFUSALS, dtype=object)[verdicts],
+        "support": supports[support_of],
+    }
+
+
+def _review_columns(edges: Edges) -> dict[str, Any]:
+    return {"weight": edges.review.weight, "reason": np.full(len(edges.review), _BELOW, dtype=object)}
 
 
 def _support_texts(edges: Edges) -> tuple[NDArray[np.object_], Numbers]:

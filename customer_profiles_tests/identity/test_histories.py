@@ -1,0 +1,23 @@
+"""Streaming equals rebuild, by random histories on the real stage; `make soak` runs thousands of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from customer_profiles.state.engine import State
+from customer_profiles_tests.conftest import Engine
+from customer_profiles_tests.identity.histories import IDENTITY, STEPS, Histories
+from customer_profiles_tests.identity.made import settings_with
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("engine", "seed"), [("sqlcipher", 1), ("postgres", 101)])
+def test_one_by_one_in_batches_and_rebuilt_give_the_same_graph_through_random_histories(
+    engine: Engine, seed: int, state_factory: Callable[[Engine], State], tmp_path: Path
+) -> None:
+    histories = Histories(state_factory(engine), state_factory(engine), settings_with(tmp_path, **IDENTITY))
+    for number in range(seed, seed + 2):
+        histories.run(number, STEPS)
