@@ -5,7 +5,8 @@ from __future__ import annotations
 import gzip
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -37,8 +38,8 @@ sources:
         where: {type: identify}
         fields:
           source_key: userId
-          full_name: traits.name
-          emails: [traits.email]
+          full_name: [traits.name, context.traits.name]
+          emails: [traits.email, context.traits.email]
           external_ids: {user_id: userId, anonymous_id: anonymousId}
           updated_at: timestamp
       events:
@@ -119,3 +120,11 @@ def track(message_id: str, user: str = "u1", **more: Any) -> dict[str, Any]:
 def moment(seconds: float) -> str:
     """Now and so many seconds, as clients write it."""
     return datetime.fromtimestamp(now_micros() / 1e6 + seconds, UTC).isoformat()
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 20) -> None:
+    """Look again and again until something holds."""
+    until = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < until, "it did not come to hold"
+        threading.Event().wait(0.02)  # let what is waited for have the processor
