@@ -1,0 +1,134 @@
+"""The inbox as a source: in order, each feed from its own place, each source its own events."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from customer_profiles.catalog.audit import audit_sources
+from customer_profiles.settings import Settings
+from customer_profiles.sources.connectors import open_connector
+from customer_profiles.sources.envelope import Connector
+from customer_profiles.sources.inbox import REMEMBERED_MICROS, Accepted, Arrived, append, clear
+from customer_profiles.state.engine import State, Store
+from customer_profiles_tests.cleaning.made import NOW, rows_of, settings_of
+from customer_profiles_tests.sources.reading import kept, notes, payloads, places, read_all
+
+SETTINGS = """
+sources:
+  web:
+    connector: {type: collector}
+    feeds:
+      people:
+        contract: record
+        where: {type: identify}
+        fields: {source_key: userId, full_name: traits.name}
+      events:
+        contract: interaction
+        where: {type: track}
+        fields: {event_id: messageId, record_key: userId, type: event, occurred_at: timestamp}
+  app:
+    connector: {type: collector}
+    feeds:
+      people:
+        contract: record
+        where: {type: identify}
+        fields: {source_key: userId}
+"""
+
+
+def both(tmp_path: Path) -> Settings:
+    return settings_of(SETTINGS, tmp_path)
+
+
+def reader_of(state: State, settings: Settings, source: str) -> Connector:
+    return open_connector(source, settings.sources[source], state)
+
+
+def put(state: State, *events: Arrived, at: int = NOW) -> Accepted:
+    with state.writing(Store.INBOX) as connection:
+        (accepted,) = append(connection, [events], at)
+    return accepted
+
+
+def event(source: str, kind: str, number: int, error: str | None = None) -> Arrived:
+    body: dict[str, Any] = {"type": kind, "userId": f"u{number}", "secret": "never mapped"}
+    return Arrived(source, f"m{number}", orjson.dumps(body), error)
+
+
+def test_each_source_reads_its_own_events_in_their_order_and_nothing_unmapped(
+    state: State, tmp_path: Path
+) -> None:
+    put(state, *(event("web" if number % 3 else "app", "identify", number) for number in range(20)))
+    web, _ = read_all(reader_of(state, both(tmp_path), "web"), limit=4)
+    app, _ = read_all(reader_of(state, both(tmp_path), "app"), limit=4)
+
+    assert payloads(web) == [{"userId": f"u{number}"} for number in range(20) if number % 3]
+    assert payloads(app) == [{"userId": f"u{number}"} for number in range(0, 20, 3)]
+    assert places(web)[:2] == ["inbox:2", "inbox:3"]
+
+
+def test_at_the_end_events_of_other_sources_count_as_passed(state: State, tmp_path: Path) -> None:
+    put(state, event("web", "identify", 1), *(event("app", "identify", number) for number in range(9)))
+    _, position = read_all(reader_of(state, both(tmp_path), "web"))
+
+    assert position["after"] == 10
+
+
+def test_an_event_that_cannot_be_understood_is_told_of_by_one_feed(state: State, tmp_path: Path) -> None:
+    put(state, event("web", "nothing", 1, "not_allowed"))
+    reader = reader_of(state, both(tmp_path), "web")
+
+    (told,) = (one for batch in read_all(reader)[0] for one in batch.envelopes)
+    assert (told.payload, told.error, told.received_at) == (None, "not_allowed", NOW)
+    assert payloads(read_all(reader, feed="events")[0]) == []
+
+
+def test_a_changed_mapping_goes_on_and_says_from_when_it_counts(state: State, tmp_path: Path) -> None:
+    put(state, event("web", "identify", 1))
+    _, position = read_all(reader_of(state, both(tmp_path), "web"))
+    put(state, event("web", "identify", 2))
+    changed = settings_of(SETTINGS.replace("traits.name", "traits.full_name"), tmp_path)
+    batches, _ = read_all(reader_of(state, changed, "web"), kept(position))
+
+    assert payloads(batches) == [{"userId": "u2"}]
+    assert "from now on" in notes(batches)[0]
+
+
+def test_the_same_message_id_of_two_sources_is_two_events(state: State) -> None:
+    assert put(state, event("web", "track", 1), event("app", "track", 1)).accepted == 2
+
+
+def test_an_event_that_came_before_is_told_the_place_it_has(state: State) -> None:
+    first = put(state, event("web", "track", 1), event("web", "track", 2))
+    assert put(state, event("web", "track", 1)) == Accepted(0, 1, first.inbox_no - 1)
+
+
+def test_message_ids_are_forgotten_when_no_late_event_can_change_a_bucket(state: State) -> None:
+    put(state, event("web", "track", 1))
+    put(state, event("web", "track", 2), at=NOW + 1)
+    with state.writing(Store.INBOX) as connection:
+        clear(connection, 2, NOW + REMEMBERED_MICROS + 1, 100)
+
+    assert rows_of(state, "SELECT inbox_no FROM inbox_message") == [2]
+    assert put(state, event("web", "track", 2), event("web", "track", 1)) == Accepted(1, 1, 3)
+
+
+def test_what_was_not_read_is_not_cleared_away(state: State) -> None:
+    put(state, *(event("web", "track", number) for number in range(5)))
+    with state.writing(Store.INBOX) as connection:
+        clear(connection, 3, NOW, 100)
+
+    assert rows_of(state, "SELECT inbox_no FROM inbox_event") == [4, 5]
+
+
+def test_the_audit_tells_what_waits_for_a_feed(state: State, tmp_path: Path) -> None:
+    put(state, event("web", "identify", 1), event("web", "track", 2), event("web", "x", 3, "not_allowed"))
+    found = {(one.source, one.feed): one for one in audit_sources(both(tmp_path), state)}
+
+    people = found["web", "people"]
+    assert (people.rows, people.unreadable) == (1, 1)
+    assert {column.name for column in people.columns} == {"type", "userId", "secret"}
+    assert found["app", "people"].rows == 0
