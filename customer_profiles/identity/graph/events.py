@@ -147,17 +147,6 @@ def events_of(connection: sa.Connection, customers: Collection[int]) -> list[Sto
     return _stored(rows_by_key(connection, identity_event, "customer_no", customers, _COLUMNS))
 
 
-def latest_events(connection: sa.Connection, generation: int, limit: int) -> list[StoredEvent]:
-    """The last events of a generation, the newest first."""
-    query = (
-        sa.select(*(identity_event.c[name] for name in _COLUMNS))
-        .where(identity_event.c.generation == generation)
-        .order_by(identity_event.c.event_no.desc())
-        .limit(limit)
-    )
-    return _stored(tuple(row) for row in connection.execute(query))[::-1]
-
-
 def forget_events_of(connection: sa.Connection, generations: Collection[int]) -> None:
     """Delete what was to happen in generations that were given up: it never happened to anybody."""
     connection.execute(identity_event.delete().where(identity_event.c.generation.in_(generations)))

@@ -108,7 +108,8 @@ def mask(field: str, value: str) -> str:
         host, dot, top = domain.rpartition(".")
         return f"{_head(name)}@{_head(host)}{dot}{top}" if dot else f"{_head(name)}@{_head(domain)}"
     if field == "birth_date":
-        return f"{value[:4]}-••-••" if value[:4].isdigit() else DOTS
+        year, dash, rest = value[:4], value[4:5], value[5:]
+        return f"{year}-••-••" if year.isdigit() and len(year) == 4 and dash == "-" and rest else DOTS
     if field in ("phones", "phone") or (value.startswith("+") and value[1:].isdigit()):
         return f"{value[:_SHORT]}{DOTS}{value[-2:]}" if len(value) > 2 * _SHORT else DOTS
     if field == "postcode":
