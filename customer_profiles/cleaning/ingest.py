@@ -143,9 +143,7 @@ class IngestStage:
 
     def _read(self, positions: dict[str, Position], limit: int) -> list[_Read]:
         if self._connector is None:
-            self._connector = open_connector(
-                self.source, self._settings.sources[self.source], self._state
-            )
+            self._connector = open_connector(self.source, self._settings.sources[self.source], self._state)
         reads: list[_Read] = []
         for feed in self._cleaners:
             if limit <= 0:
