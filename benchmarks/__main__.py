@@ -32,6 +32,12 @@ BENCHMARKS = {
     "accuracy": Benchmark(
         "benchmarks.identity_accuracy", "precision, recall and F1 on every labelled set", (), ()
     ),
+    "collector": Benchmark(
+        "benchmarks.collector",
+        "events a second that the collector accepts, durably",
+        ("--events", "20000"),
+        (),
+    ),
     "identity": Benchmark(
         "benchmarks.identity_million",
         "train, score and cluster beside plain Splink, and writing the graph",
