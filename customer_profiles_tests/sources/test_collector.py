@@ -13,7 +13,7 @@ from customer_profiles.sources.connectors import open_connector
 from customer_profiles.sources.envelope import Connector
 from customer_profiles.sources.inbox import REMEMBERED_MICROS, Accepted, Arrived, append, clear
 from customer_profiles.state.engine import State, Store
-from customer_profiles_tests.cleaning.made import NOW, rows_of, settings_of
+from customer_profiles_tests.cleaning.made import NOW, drain, quarantined, rows_of, settings_of, stage_of
 from customer_profiles_tests.sources.reading import kept, notes, payloads, places, read_all
 
 SETTINGS = """
@@ -132,3 +132,17 @@ def test_the_audit_tells_what_waits_for_a_feed(state: State, tmp_path: Path) -> 
     assert (people.rows, people.unreadable) == (1, 1)
     assert {column.name for column in people.columns} == {"type", "userId", "secret"}
     assert found["app", "people"].rows == 0
+
+
+def test_an_event_counts_as_received_when_it_was_accepted_not_when_it_was_read(
+    state: State, tmp_path: Path
+) -> None:
+    half_an_hour = 1_800_000_000
+    ahead = {"type": "track", "messageId": "m1", "userId": "u1", "event": "x", "timestamp": NOW // 1_000_000}
+    behind = {**ahead, "messageId": "m2", "timestamp": ahead["timestamp"] - 3_600}
+    bodies = [Arrived("web", str(one["messageId"]), orjson.dumps(one)) for one in (ahead, behind)]
+    put(state, *bodies, at=NOW - half_an_hour)
+    drain(stage_of(state, both(tmp_path), "interaction", "web", now=NOW))
+
+    assert list(quarantined(state).values()) == [("future_event:occurred_at",)]
+    assert rows_of(state, "SELECT event_id, received_at FROM interaction") == [("m2", NOW - half_an_hour)]
