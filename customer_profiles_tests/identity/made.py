@@ -29,13 +29,18 @@ def settings_with(folder: Path, **identity: Any) -> Settings:
 
 def take_in(state: State, envelopes: Iterable[Envelope], at: int = 1_000_000) -> None:
     """Take in envelopes in their order, in one transaction, as ingest does."""
-    envelopes = list(envelopes)
     with state.writing() as connection:
-        book = RecordBook(connection, SOURCE, ("contacts",), at)
-        book.load([key for key, _ in envelopes])
-        for key, fields in envelopes:
-            book.put(_put(key, fields, at))
-        book.flush()
+        write_envelopes(connection, envelopes, at)
+
+
+def write_envelopes(connection: sa.Connection, envelopes: Iterable[Envelope], at: int) -> None:
+    """The same, in a transaction that somebody else has begun."""
+    envelopes = list(envelopes)
+    book = RecordBook(connection, SOURCE, ("contacts",), at)
+    book.load([key for key, _ in envelopes])
+    for key, fields in envelopes:
+        book.put(_put(key, fields, at))
+    book.flush()
 
 
 def _put(key: str, fields: dict[str, Any] | None, at: int) -> Put:
