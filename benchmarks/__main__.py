@@ -51,6 +51,7 @@ BENCHMARKS = {
         (),
     ),
     "guards": Benchmark("benchmarks.identity_guards", "what each guard does to precision and recall", (), ()),
+    "steps": Benchmark("benchmarks.identity_steps", "what each step does to precision and recall", (), ()),
 }
 
 

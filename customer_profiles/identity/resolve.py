@@ -74,7 +74,7 @@ from customer_profiles.state.generations import live_generation
 from customer_profiles.state.sequences import reserve
 
 Numbers = NDArray[np.int64]
-INDEX_FORMAT = 1
+INDEX_FORMAT = 2
 """Stands in the cursor: a graph whose index has another format is computed anew."""
 FEW = 2_000
 """So many waiting records are always taken batch by batch, however small the graph is."""

@@ -102,7 +102,7 @@ def load_atoms(connection: duckdb.DuckDBPyConnection, rules: Collection[Blocking
             fingerprint('postcode', postcode) as postcode,
             fingerprint('outcode', outcode) as outcode,
             fingerprint('city', city) as city,
-            fingerprint('address_line', address_line) as address_line,
+            fingerprint('address_line', address_words) as address_line,
             list_transform(email_names, lambda u: fingerprint('email_name', u)) as email_name,
             {"".join(f"fingerprint('{name}', {name}) as {name}, " for name in extras)}
             copies > 1 as has_copies

@@ -119,6 +119,9 @@ BIRTH_DATE = FieldComparison(
 )
 
 _ONE_SLIP = "damerau_levenshtein(postcode_l, postcode_r) <= 1"
+_NEAR_ADDRESS = (
+    f"({_near('address_line')} or jaro_winkler_similarity(address_words_l, address_words_r) >= 0.9)"
+)
 _SAME_TOWN = f"{_near('city')} or {_ONE_SLIP} or outcode_l = outcode_r"
 
 PLACES = ("address_line", "postcode", "city")
@@ -134,21 +137,21 @@ LOCATION = FieldComparison(
             "address_postcode_l = address_postcode_r", "the same address line and postcode", shared_home=True
         ),
         Level(
-            f"postcode_l = postcode_r and {_near('address_line')}",
+            f"postcode_l = postcode_r and {_NEAR_ADDRESS}",
             "nearly the same address line, the same postcode",
             shared_home=True,
         ),
         Level(
-            f"address_line_l = address_line_r and ({_SAME_TOWN})",
+            f"address_words_l = address_words_r and ({_SAME_TOWN})",
             "the same address line, much the same town",
             shared_home=True,
         ),
         Level(
-            f"{_near('address_line')} and ({_SAME_TOWN})",
+            f"{_NEAR_ADDRESS} and ({_SAME_TOWN})",
             "nearly the same address line, much the same town",
             shared_home=True,
         ),
-        Level("address_line_l = address_line_r", "the same address line", rare="address_line"),
+        Level("address_words_l = address_words_r", "the same address line", rare="address_words"),
         Level("postcode_city_l = postcode_city_r", "the same postcode and city", rare="postcode_city"),
         Level("postcode_l = postcode_r", "the same postcode", rare="postcode"),
         Level(f"{_ONE_SLIP} and city_l = city_r", "one slip in the postcode, the same city"),

@@ -89,7 +89,8 @@ def load_content(
             from identity_record
         )
         select
-            * exclude (name, name_words, given),
+            * exclude (name, name_words, given, address_line),
+            told_address(address_line) as address_line,
             array_to_string(string_split(name, ' ')[1:{NAME_TOKENS}], ' ') as name,
             list_sort(list_distinct(string_split(name_words, ' ')[1:{2 * NAME_TOKENS}]))[1:{NAME_TOKENS}]
                 as name_words,
@@ -126,7 +127,8 @@ def load_content(
         select n.content_no, n.copies, d.* exclude (record_no),
             array_to_string(d.name_words, ' ') as name_set,
             d.postcode || ' ' || d.city as postcode_city,
-            d.address_line || ' ' || d.postcode as address_postcode,
+            sorted_words(d.address_line) as address_words,
+            sorted_words(d.address_line) || ' ' || d.postcode as address_postcode,
             case
                 when d.postcode similar to '[a-z]{1,2}[0-9][a-z0-9]?[0-9][a-z]{2}' then d.postcode[:-4]
                 else d.postcode[1:3]

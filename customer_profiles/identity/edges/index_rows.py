@@ -25,7 +25,8 @@ _CONTENTS_AT_ONCE = 16 * CONTENTS_A_PART
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
-    "address_postcode": "address_line || ' ' || postcode",
+    "address_words": "sorted_words(address_line)",
+    "address_postcode": "sorted_words(address_line) || ' ' || postcode",
 }
 """Columns of the table `content` that are made again from others when a row is brought back."""
 

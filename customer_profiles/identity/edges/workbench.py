@@ -12,6 +12,10 @@ MACROS = r"""
 create or replace macro plain_text(x) as nullif(trim(regexp_replace(
     strip_accents(lower(left(replace(x, '''', ''), 300))), '[^\p{L}\p{N}]+', ' ', 'g')), '');
 
+create or replace macro told_address(x) as case when regexp_matches(x, '[^0-9 ]') then x end;
+
+create or replace macro sorted_words(x) as array_to_string(list_sort(string_split(x, ' ')), ' ');
+
 create or replace macro content_digest(x) as (md5_number_lower(x) >> 2)::bigint;
 
 create or replace macro fingerprint(kind, value) as md5_number_lower(kind || chr(31) || value);

@@ -35,6 +35,10 @@ _SYNONYMS: Mapping[str, tuple[str, ...]] = {
         "street_address",
         "address_1",
         "address1",
+        "address_line_1",
+        "address_2",
+        "address2",
+        "address_line_2",
     ),
     "city": ("city", "town", "suburb", "locality", "birth_place", "place"),
     "region": ("region", "state", "county", "province"),
@@ -52,6 +56,8 @@ _PARTS_OF_FULL_NAME = (
     "surname",
     "last_name",
 )
+_SECOND_LINES = ("address_2", "address2", "address_line_2")
+"""Part of the address, and an attribute by itself: a house or a farm has a name."""
 _EXTRA = "extra_"
 _ROW_IDS = ("unique_id", "id", "rec_id", "record_id", "index", "uid")
 
@@ -99,7 +105,8 @@ def read_labelled_file(
     names = [str(name) for name in frame.columns]
     _check_names(path.name, names, truth, mapping or {}, ignore)
     columns, ignored = guess_columns([n for n in names if n != truth and n not in ignore], mapping or {})
-    ordered = _in_content_order(frame, [name for group in columns.values() for name in group])
+    read = dict.fromkeys(name for group in columns.values() for name in group)
+    ordered = _in_content_order(frame, tuple(read))
     return LabelledFile(
         records=_identity_records(ordered, columns),
         truth=tuple(_plain_text(label) or None for label in ordered[truth]),
@@ -121,7 +128,7 @@ def guess_columns(
         found = tuple(name for name in names if name not in taken and _plain(name) in synonyms)
         if found and field not in columns:
             columns[field] = found
-            taken |= set(found)
+            taken |= {name for name in found if _plain(name) not in _SECOND_LINES}
     if "full_name" in columns:
         for field in ("given_name", "family_name"):
             if field in columns and field not in mapping:

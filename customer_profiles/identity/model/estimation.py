@@ -21,6 +21,8 @@ GARBLED = 0.02
 """Of the values of one person, so many are no better than a stranger's: the wrong line, a default, a joke."""
 SHARED_HOMES = 0.02
 """Before any is seen: so many of the records share a home with a record of somebody else."""
+UNSEEN_HOMES = 1.0
+"""Where no relatives are seen to share homes, so many pairs of strangers who do are still taken for granted."""
 ENOUGH_PAIRS = 30.0
 """Levels seen in so many pairs on both sides stand in whatever order the data gave them."""
 
@@ -76,8 +78,9 @@ def among_strangers(
     contents: int,
     seed: int,
     pairs: int = RANDOM_PAIRS,
+    relatives: bool = True,
 ) -> Shares:
-    """Estimate u from random pairs; random pairs are hardly ever matches."""
+    """Estimate u from random pairs; random pairs are hardly ever matches. `relatives` as in `among_matches`."""
     _load_random_pairs(connection, contents, seed, pairs)
     # Nobody looks at these pairs again: their levels are counted without writing them down.
     patterns, counts = _counted(connection, scoring, scoring.patterns)
@@ -95,7 +98,7 @@ def among_strangers(
             share[:-1] *= (1 - counted) / share[:-1].sum()
             found[-1] = np.inf
         for place, entry in enumerate(reversed(comparison.levels), start=1):
-            if entry.assumed and entry.assumed[1] is not None:
+            if relatives and entry.assumed and entry.assumed[1] is not None:
                 share[place], found[place] = entry.assumed[1], np.inf
         shares.append(share)
         seen.append(found.astype(np.float64))
@@ -110,6 +113,7 @@ def among_matches(
     pairs: float,
     contents: float,
     strength: float = PRIOR_STRENGTH,
+    relatives: bool = True,
 ) -> Shares:
     """Estimate m and the share of matches from the candidates of the workbench.
 
@@ -122,20 +126,24 @@ def among_matches(
         pairs: how many pairs of contents there are in all, in proportion to the sample.
         contents: how many left contents the candidates come from.
         strength: how many matches the starting m is worth.
+        relatives: whether relatives may share homes here: then what is assumed of them holds, and some are taken for
+            granted.
     """
     load_levels(connection, scoring)
     patterns, counts = level_patterns(connection, scoring)
+    expected_homes = max(SHARED_HOMES * contents * relatives, UNSEEN_HOMES)
     homes = [
-        np.array(
-            [0.0, *(SHARED_HOMES * contents * level.shared_home for level in reversed(comparison.levels))]
-        )
+        np.array([0.0, *(expected_homes * level.shared_home for level in reversed(comparison.levels))])
         for comparison in comparisons
     ]
     assumed = [
         np.array(
             [
                 np.nan,
-                *(level.assumed[0] if level.assumed else np.nan for level in reversed(comparison.levels)),
+                *(
+                    level.assumed[0] if relatives and level.assumed else np.nan
+                    for level in reversed(comparison.levels)
+                ),
             ]
         )
         for comparison in comparisons

@@ -98,8 +98,9 @@ def train_from(
         frequencies = count_frequencies(connection, rare_columns(comparisons))
         if not enough and priors is not None:
             frequencies = blended(frequencies, priors.frequencies, PRIOR_RECORDS)
-        model, aliases, metrics = _fit(connection, comparisons, frequencies, settings, seed, priors, enough)
-        conflict_veto = not enough or relatives_share_homes(connection)
+        model, aliases, relatives, metrics = _fit(
+            connection, comparisons, frequencies, settings, seed, priors, enough
+        )
     metrics |= {"records": records.num_rows, "seconds": round(time.perf_counter() - started, 3)}
     return ModelBundle(
         model=model,
@@ -109,7 +110,7 @@ def train_from(
         aliases=aliases,
         edge_threshold=settings.edge_threshold,
         review_floor=settings.review_floor,
-        conflict_veto=conflict_veto,
+        conflict_veto=relatives,
         origin=Origin.TRAINED if enough else Origin.PRIORS,
         metrics=metrics,
     )
@@ -123,12 +124,12 @@ def _fit(
     seed: int,
     priors: ModelBundle | None,
     enough: bool,
-) -> tuple[dict[str, Any], pa.Table, dict[str, float]]:
-    """The model, the aliases and what was measured, from a prepared workbench."""
+) -> tuple[dict[str, Any], pa.Table, bool, dict[str, float]]:
+    """The model, the aliases, whether relatives share homes, and what was measured, from a prepared workbench."""
     contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
     sample = min(1.0, LEFT_CONTENTS / max(contents, 1))
     pairs = contents * (contents - 1) / 2
-    aliases = nicknames()
+    aliases, relatives = nicknames(), True
     shares = replace(first_guess(comparisons), match_share=2.0 / max(contents, 4))
     if priors is not None:
         shares = from_priors(comparisons, shares, priors)
@@ -140,20 +141,30 @@ def _fit(
             connection.execute(f"drop table if exists {table}")
         load_features(connection, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
         if enough:
-            start = among_strangers(connection, scoring, comparisons, start, contents, seed, random_pairs)
+            start = among_strangers(
+                connection, scoring, comparisons, start, contents, seed, random_pairs, relatives
+            )
         candidates = load_candidates(connection, 0, 1, sample)
         strength = {} if enough else {"strength": CERTAIN}
         found = among_matches(
-            connection, scoring, comparisons, start, sample * pairs, sample * contents, **strength
+            connection,
+            scoring,
+            comparisons,
+            start,
+            sample * pairs,
+            sample * contents,
+            **strength,
+            relatives=relatives,
         )
         return found, candidates
 
     if not comparisons or contents < 2:
         load_features(connection, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
-        return shares.model(comparisons, frequencies.floors), aliases, {"contents": contents}
+        return shares.model(comparisons, frequencies.floors), aliases, relatives, {"contents": contents}
     # The first model only has to find people whose records surely belong together.
     shares, candidates = fit(shares, RANDOM_PAIRS // 4)
     if enough:
+        relatives = relatives_share_homes(connection)
         _load_groups(
             connection, compile_scoring(shares.model(comparisons, frequencies.floors)), settings, contents
         )
@@ -167,7 +178,7 @@ def _fit(
         "rounds": shares.rounds,
         "expected_matches": round(shares.match_share * pairs, 1),
     }
-    return shares.model(comparisons, frequencies.floors), aliases, metrics
+    return shares.model(comparisons, frequencies.floors), aliases, relatives, metrics
 
 
 def from_priors(comparisons: Sequence[FieldComparison], guess: Shares, priors: ModelBundle) -> Shares:

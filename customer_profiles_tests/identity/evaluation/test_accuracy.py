@@ -21,4 +21,4 @@ def test_febrl_without_its_social_security_number_is_linked_nearly_whole(name: s
     bundle = train(file.records, settings, settings.training.seed)
     labels = link(file.records, bundle, settings).clustering.labels.tolist()
 
-    assert evaluate(labels, file.truth).pairs.f1 >= 0.995
+    assert evaluate(labels, file.truth).pairs.f1 >= 0.998

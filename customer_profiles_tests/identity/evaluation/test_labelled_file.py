@@ -96,6 +96,17 @@ def test_two_columns_whose_names_come_to_the_same_are_both_kept(tmp_path: Path) 
     assert file.records["extra_shoe_size"].to_pylist() == ["38 eu"]
 
 
+def test_the_second_line_of_an_address_is_part_of_it_and_an_attribute_by_itself(tmp_path: Path) -> None:
+    write_csv(
+        tmp_path / "homes.csv", ("person", "address_1", "address_2"), [("p1", "4 Mill Lane", "Rosebery")]
+    )
+
+    file = read_labelled_file(tmp_path / "homes.csv", "person")
+
+    assert file.records["address_line"].to_pylist() == ["4 mill lane rosebery"]
+    assert file.records["extra_address_2"].to_pylist() == ["rosebery"]
+
+
 @pytest.mark.parametrize(
     ("truth", "mapping", "ignore", "told"),
     [
