@@ -230,3 +230,28 @@ def test_a_visitor_of_copies_with_two_log_ins_is_a_hub_also_when_nobody_else_is_
         generation = begin_generation(connection)
     resolve(state, settings, generation)
     assert founders_of(state) == founders_of(state, generation) == {"r1": ("r1", 1), "r2": ("r2", 1)}
+
+
+def test_a_decision_within_a_batch_takes_effect_before_the_deletion_that_follows_it(
+    state: State, tmp_path: Path
+) -> None:
+    """r1 and r2 are made one customer, then r1 goes: r2 keeps its ID."""
+    settings = settings_with(tmp_path)
+    settled(state, settings, [[("r1", {"given_name": "anna"}), ("r2", {"family_name": "okafor"})]])
+    happen(state, "together", ("d1", "r1", "r2"), at=8_000_000)
+    take_in(state, [("r1", None)], at=9_000_000)
+    resolve(state, settings)
+    assert founders_of(state) == {"r2": ("r1", 1)}
+
+
+def test_a_decision_undone_within_a_batch_counts_no_more_at_the_deletion_that_follows(
+    state: State, tmp_path: Path
+) -> None:
+    settings = settings_with(tmp_path)
+    settled(state, settings, [[("r1", {"given_name": "anna"}), ("r2", {"family_name": "okafor"})]])
+    happen(state, "together", ("d1", "r1", "r2"), at=7_000_000)
+    resolve(state, settings)
+    happen(state, "undo", "d1", at=8_000_000)
+    take_in(state, [("r1", None)], at=9_000_000)
+    resolve(state, settings)
+    assert founders_of(state) == {"r2": ("r2", 1)}

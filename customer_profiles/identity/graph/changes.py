@@ -1,7 +1,7 @@
 """What changed since a stage last looked: versions of records and decisions, in order of the log. Reads; never writes.
 
-A part of the log ends before a living record is deleted, unless that comes first: whoever is of its customer then
-inherits its ID, and the stored clusters are those of that moment only when nothing else changed in between.
+A part of the log ends before a living record is deleted, unless that comes first, decisions included: whoever is of its
+customer then inherits its ID, and the stored clusters are those of that moment only when nothing else changed in between.
 """
 
 from __future__ import annotations
@@ -141,7 +141,10 @@ def read_changes(connection: sa.Connection, since: int, generation: int, limit: 
         numbers, deletes = [column[order] for column in numbers], deletes[order]
     positions, record_nos, received_at = numbers
     lived = _living(connection, generation, np.unique(record_nos))
-    stop = _next_departure(record_nos, deletes, lived)
+    # A decision before the first envelope has to take effect before what that one may delete.
+    first = int(positions[0]) if len(positions) else since
+    decided_before = any(since < at < first for one in decisions for at in _positions(one))
+    stop = _next_departure(record_nos, deletes, lived, 0 if decided_before else 1)
     if stop is not None:
         end, cut = int(positions[stop]) - 1, True
         positions, record_nos, deletes, received_at = (
@@ -271,15 +274,15 @@ def _living(connection: sa.Connection, generation: int, records: Numbers) -> Num
     return np.array(sorted(record_no for (record_no,) in rows), dtype=np.int64)
 
 
-def _next_departure(record_nos: Numbers, deletes: Flags, lived: Numbers) -> int | None:
-    """The place of the first envelope but the very first that deletes a record which lives then."""
+def _next_departure(record_nos: Numbers, deletes: Flags, lived: Numbers, start: int) -> int | None:
+    """The place of the first envelope, from a place on, that deletes a record which lives then."""
     order = np.argsort(record_nos, kind="stable")
     again = np.zeros(len(order), dtype=np.bool_)
     again[1:] = record_nos[order][1:] == record_nos[order][:-1]
     alive = np.isin(record_nos, lived)
     alive[order[again]] = ~deletes[order[np.flatnonzero(again) - 1]]
     departs = np.flatnonzero(deletes & alive)
-    departs = departs[departs > 0]
+    departs = departs[departs >= start]
     return int(departs[0]) if len(departs) else None
 
 
