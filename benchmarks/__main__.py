@@ -51,6 +51,12 @@ BENCHMARKS = {
         (),
     ),
     "guards": Benchmark("benchmarks.identity_guards", "what each guard does to precision and recall", (), ()),
+    "behaviour": Benchmark(
+        "benchmarks.identity_behaviour",
+        "what shared devices and patterns of visits say about who is whom",
+        (),
+        (),
+    ),
     "steps": Benchmark("benchmarks.identity_steps", "what each step does to precision and recall", (), ()),
 }
 

@@ -78,6 +78,8 @@ class Comparison(StrEnum):
     ADDRESS_LINE = "address_line"
     EMAILS = "emails"
     PHONES = "phones"
+    DEVICES = "devices"
+    """What records were seen with: identifiers that are evidence only, each kind by itself."""
     EXTRA = "extra"
     """Every extra attribute by itself."""
 

@@ -54,11 +54,9 @@ def distinct_values(
         f"select {', '.join(f'count(distinct {name})' for name in columns) or '0'} from content"
     ).fetchall()[0]
     lists = [name for name in CONTACT_FIELDS if name in wanted]
-    lists += [
-        evidence_column(kind)
-        for kind in evidence_kinds(settings)
-        if evidence_column(kind) not in CONTACT_FIELDS
-    ]
+    if "devices" in wanted:
+        evidence = map(evidence_column, evidence_kinds(settings))
+        lists += [column for column in evidence if column not in CONTACT_FIELDS]
     contact = connection.execute(
         f"select {', '.join(f'count(distinct {name}) filter (len({name}) > 0)' for name in lists) or '0'} from contact"
     ).fetchall()[0]
