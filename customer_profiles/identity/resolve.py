@@ -267,10 +267,7 @@ class ResolveStage:
             linked.clustering.labels,
             rulings,
         )
-        compared = old
-        if task.before is None and not task.is_live:
-            compared = read_members(connection, task.live)
-        return _Computed(records, linked, index, old, compared, Members(numbers, founded), succession)
+        return _Computed(records, linked, index, old, Members(numbers, founded), succession)
 
     def _write_whole(
         self, connection: sa.Connection, task: _Task, computed: _Computed, started: float
@@ -296,9 +293,7 @@ class ResolveStage:
         edges = pairs.left[accepted], pairs.right[accepted], pairs.weight[accepted]
         changes = task.changes
         causes = Causes(task.whole, changes.records, changes.fresh_decisions, *edges)
-        self._write_customers(
-            connection, task, computed.old, computed.compared, new, causes, computed.succession
-        )
+        self._write_customers(connection, task, computed.old, new, causes, computed.succession)
         facts = {"edges_written": written, "edges_deleted": deleted, "hubs": len(linked.edges.hubs)}
         return self._told(connection, task, position, started, facts)
 
@@ -346,7 +341,7 @@ class ResolveStage:
         position = _grown(task, len(edges.edges.pairs) - len(edges.old_edges), found)
         move_cursor(connection, task.cursor, asdict(position))
         causes = Causes(None, changes.records, changes.fresh_decisions, *found.accepted)
-        self._write_customers(connection, task, found.old, found.old, found.new, causes, succession)
+        self._write_customers(connection, task, found.old, found.new, causes, succession)
         facts = {
             "edges_written": written,
             "edges_deleted": deleted,
@@ -404,20 +399,20 @@ class ResolveStage:
         connection: sa.Connection,
         task: _Task,
         old: Members,
-        compared: Members,
         new: Members,
         causes: Causes,
         succession: Succession | None,
     ) -> None:
         generation, now = task.generation, self._now()
         write_members(connection, generation, old, new)
+        # To customers something happens in the live generation alone; what one that is built does, when it is switched to.
         if succession is not None:
             claims = touched_claims(connection, succession, task.changes.fresh_decisions)
             write_membership_history(connection, generation, now, *moved_between(old, new), claims)
+            write_events(connection, generation, events_between(old, new, causes), now)
         customers, sizes = _changed_customers(old, new, task.changes.records)
         first = reserve(connection, "customer_change", len(customers))
         write_customers(connection, generation, customers, sizes, first)
-        write_events(connection, generation, events_between(compared, new, causes), now)
 
     def _told(
         self,
@@ -504,7 +499,6 @@ class _Computed:
     linked: Linked
     index: WholeIndex
     old: Members
-    compared: Members
     new: Members
     succession: Succession | None
 

@@ -3,7 +3,8 @@
 Call :func:`carry_over` in the transaction that promotes, before the switch.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 
 from sqlalchemy import Connection, text
 
@@ -73,15 +74,17 @@ _OPEN = text(
 
 _VERSIONS = text(
     """
-    SELECT new.customer_no, old.version, new.version, new.changed_no, new.event_no
+    SELECT new.customer_no, coalesce(old.version, 0), new.version, new.changed_no, new.event_no
     FROM profile AS new
-    JOIN profile AS old ON old.generation = :live AND old.customer_no = new.customer_no
+    LEFT JOIN profile AS old ON old.generation = :live AND old.customer_no = new.customer_no
     WHERE new.generation = :rebuilt
     """
 )
 
 
-def carry_over(conn: Connection, live: int, rebuilt: int, now: int) -> int:
+def carry_over(
+    conn: Connection, live: int, rebuilt: int, now: int, events: Mapping[int, int] = MappingProxyType({})
+) -> int:
     """Take over histories and versions, and write what the rebuild changes as history.
 
     Args:
@@ -89,6 +92,7 @@ def carry_over(conn: Connection, live: int, rebuilt: int, now: int) -> int:
         live: The generation that is live until now.
         rebuilt: The one to be promoted, fully built.
         now: Micros.
+        events: By customer, the last identity event of the switch; the rebuilt profiles have it in them already.
 
     Returns:
         How many traits the rebuild gives another value.
@@ -98,7 +102,7 @@ def carry_over(conn: Connection, live: int, rebuilt: int, now: int) -> int:
     # A consumer drops a version that is not newer than the one it has: a rebuild goes on where the live one
     # stands.
     versions = [
-        (rebuilt, customer_no, old + new, changed_no, event_no)
+        (rebuilt, customer_no, old + new, changed_no, events.get(customer_no, event_no))
         for customer_no, old, new, changed_no, event_no in conn.execute(
             _VERSIONS, {"live": live, "rebuilt": rebuilt}
         )
@@ -109,7 +113,7 @@ def carry_over(conn: Connection, live: int, rebuilt: int, now: int) -> int:
         ("generation", "customer_no", "version", "changed_no", "event_no"),
         versions,
         key=("generation", "customer_no"),
-        replace=("version",),
+        replace=("version", "event_no"),
     )
     conn.execute(_OPEN, {"live": live, "rebuilt": rebuilt})
     conn.execute(_CLOSED, {"live": live, "rebuilt": rebuilt, "now": now})

@@ -84,7 +84,7 @@ def promote_model(
         compared.append(compare_members(read_members(connection, live), read_members(connection, generation)))
         put_in_use(connection, version, time.time_ns() // 1000, generation)
 
-    rebuilt = rebuild(state, stages, drain, switch)
+    rebuilt = rebuild(state, stages, drain, switch, cause="model")
     return Promoted(version, before, rebuilt, compared[-1])
 
 

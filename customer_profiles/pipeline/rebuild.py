@@ -9,15 +9,13 @@ from dataclasses import asdict, dataclass
 import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
-from customer_profiles.identity.graph.events import forget_events_of
-from customer_profiles.identity.graph.membership_history import write_switch
+from customer_profiles.identity.graph.switch import write_switch
 from customer_profiles.marts.promotion import carry_over
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import (
     abandon_generation,
-    abandoned_generations,
     begin_generation,
     check_building,
     clear_generations,
@@ -67,6 +65,7 @@ def rebuild(
     stages_of: Callable[[int], Sequence[Stage]],
     drain: Callable[[Stage], object],
     switching: Callable[[sa.Connection, int, int], None] | None = None,
+    cause: str = "rebuild",
 ) -> Rebuilt:
     """Build a generation, compare it with the live one, switch, and clear away what is no longer served.
 
@@ -75,6 +74,7 @@ def rebuild(
         stages_of: Gives every stage after ingest, in order, bound to a generation.
         drain: Advances a stage until nothing is left.
         switching: What else has to switch in the same transaction, just before; gets the live generation and the new one.
+        cause: Why, as identity events tell it: `rebuild` or `model`.
 
     Raises:
         StateError: Another rebuild began meanwhile; this one is given up and the live generation stays.
@@ -84,7 +84,7 @@ def rebuild(
         number = begin_generation(connection)
     stages = stages_of(number)
     names = [stage.name for stage in stages]
-    _clear(state, names)  # what a rebuild that was killed left
+    clear_generations(state, names)  # what a rebuild that was killed left
     try:
         rebuilt: Rebuilt | None = None
         # Batches go on meanwhile, so the new generation may have to catch up before it is switched to.
@@ -93,7 +93,9 @@ def rebuild(
                 with state.reading() as connection:
                     check_building(connection, number)
                 drain(stage)
-            rebuilt = _promote(state, number, started, switching, even_behind=attempt == _CATCH_UPS - 1)
+            rebuilt = _promote(
+                state, number, started, switching, cause, even_behind=attempt == _CATCH_UPS - 1
+            )
             if rebuilt is not None:
                 break
         assert rebuilt is not None  # the last attempt switches whatever came in
@@ -101,17 +103,10 @@ def rebuild(
         # The rebuild that took over may have cleared before this one stopped writing.
         with state.writing() as connection:
             abandon_generation(connection, number)
-        _clear(state, names)
+        clear_generations(state, names)
         raise
-    _clear(state, names)
+    clear_generations(state, names)
     return rebuilt
-
-
-def _clear(state: State, stages: Sequence[str]) -> None:
-    """Clear away what is not served, and what was written of generations that never came to be."""
-    clear_generations(state, stages)
-    with state.writing() as connection:
-        forget_events_of(connection, abandoned_generations(connection))
 
 
 def _promote(
@@ -119,6 +114,7 @@ def _promote(
     number: int,
     started: float,
     switching: Callable[[sa.Connection, int, int], None] | None,
+    cause: str,
     *,
     even_behind: bool,
 ) -> Rebuilt | None:
@@ -130,7 +126,9 @@ def _promote(
             return None
         if switching is not None:
             switching(connection, live, number)
-        changed = carry_over(connection, live, number, time.time_ns() // 1000)
+        now = time.time_ns() // 1000
+        events = write_switch(connection, live, number, now, cause)
+        changed = carry_over(connection, live, number, now, events)
         before, after = (
             int(connection.execute(_CUSTOMERS, {"generation": generation}).scalar_one())
             for generation in (live, number)
@@ -138,7 +136,6 @@ def _promote(
         moved = int(connection.execute(_MOVED, {"live": live, "rebuilt": number}).scalar_one())
         rebuilt = Rebuilt(number, before, after, moved, changed, round(time.monotonic() - started, 3))
         promote_generation(connection, number, asdict(rebuilt))
-        write_switch(connection, live, number, time.time_ns() // 1000)
     return rebuilt
 
 

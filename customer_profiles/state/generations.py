@@ -50,13 +50,6 @@ def abandon_generation(connection: sa.Connection, number: int) -> None:
     )
 
 
-def abandoned_generations(connection: sa.Connection) -> list[int]:
-    """The generations that were begun and never promoted."""
-    return list(
-        connection.execute(sa.select(table.c.generation).where(table.c.status == "abandoned")).scalars()
-    )
-
-
 def check_building(connection: sa.Connection, number: int) -> None:
     """Make sure that a generation is still being built.
 

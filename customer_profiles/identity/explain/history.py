@@ -84,7 +84,7 @@ def history_of(connection: sa.Connection, customer_no: int, commit: Commit) -> C
     for record_no, of_record in sorted(stays.items()):
         for commit_no, came_from, went_to in _way(of_record, customer_no, commit.commit_no):
             moved[commit_no][came_from, went_to].append(record_no)
-    known = commits(connection, {one for number in moved for one in (number, number - 1)})
+    known = commits(connection, set(moved))
     customers = {one for ways in moved.values() for way in ways for one in way if one is not None}
     events = events_of(connection, customers)
     return CustomerHistory(
@@ -92,7 +92,7 @@ def history_of(connection: sa.Connection, customer_no: int, commit: Commit) -> C
         commit=commit,
         members=members_at(connection, commit.commit_no, customer_no),
         steps=tuple(
-            _step(known, commit_no, [Move(tuple(who), *way) for way, who in ways.items()], events)
+            _step(known[commit_no], [Move(tuple(who), *way) for way, who in ways.items()], events)
             for commit_no, ways in sorted(moved.items())
         ),
     )
@@ -117,18 +117,12 @@ def _way(stays: list[Stay], customer_no: int, until: int) -> Iterable[tuple[int,
     return ways[:last]
 
 
-def _step(known: dict[int, Commit], commit_no: int, moves: list[Move], events: Iterable[StoredEvent]) -> Step:
-    commit, before = known[commit_no], known.get(commit_no - 1)
-    switches = before is not None and before.generation != commit.generation
+def _step(commit: Commit, moves: list[Move], events: Iterable[StoredEvent]) -> Step:
     told = [
         event
         for event in events
         if event.generation == commit.generation
-        # What a generation does while it is built happens when it is switched to.
-        and (
-            event.committed_at == commit.committed_at
-            or (switches and event.committed_at < commit.committed_at)
-        )
+        and event.committed_at == commit.committed_at
         and any(_tells_of(event, move) for move in moves)
     ]
     return Step(commit, tuple(moves), tuple(told))

@@ -53,7 +53,7 @@ class StoredEvent(IdentityEvent):
 
     Attributes:
         event_no: Its place among all.
-        generation: The generation that it happened in.
+        generation: The generation that is live since.
         committed_at: When (micros).
     """
 
@@ -119,8 +119,8 @@ def events_between(old: Members, new: Members, causes: Causes) -> list[IdentityE
 
 def write_events(
     connection: sa.Connection, generation: int, events: Sequence[IdentityEvent], committed_at: int
-) -> None:
-    """Append events, in their order."""
+) -> int:
+    """Append events to those of a generation that is live, in their order; returns the number of the first."""
     first = reserve(connection, "identity_event", len(events))
     insert_rows(
         connection,
@@ -140,16 +140,12 @@ def write_events(
             for i, event in enumerate(events)
         ),
     )
+    return first
 
 
 def events_of(connection: sa.Connection, customers: Collection[int]) -> list[StoredEvent]:
     """Every event that is written under one of these customers, in order of time."""
     return _stored(rows_by_key(connection, identity_event, "customer_no", customers, _COLUMNS))
-
-
-def forget_events_of(connection: sa.Connection, generations: Collection[int]) -> None:
-    """Delete what was to happen in generations that were given up: it never happened to anybody."""
-    connection.execute(identity_event.delete().where(identity_event.c.generation.in_(generations)))
 
 
 def _stored(rows: Iterable[tuple[Any, ...]]) -> list[StoredEvent]:

@@ -17,13 +17,12 @@ from customer_profiles.identity.claims.claims import incarnation_of, record_of
 from customer_profiles.identity.claims.customer_ids import records_of_claims
 from customer_profiles.identity.claims.succession import Succession
 from customer_profiles.identity.decisions.decisions import Decision
-from customer_profiles.identity.graph.graph_store import Members, read_columns
+from customer_profiles.identity.graph.graph_store import Members
 from customer_profiles.identity.tables import (
     claim,
     claim_history,
     estate,
     identity_commit,
-    member,
     membership_history,
 )
 from customer_profiles.state.bulk import insert_rows, rows_by_key
@@ -109,73 +108,6 @@ def touched_claims(
         *later_lives.tolist(),
         *(claim_no for (claim_no,) in of_named),
     }
-
-
-def write_switch(connection: sa.Connection, live: int, promoted: int, committed_at: int) -> int:
-    """Append what changes when another generation becomes the live one.
-
-    Args:
-        connection: Writing to the state store, in the transaction of the switch.
-        live: The generation that was live.
-        promoted: The one that is from now on.
-        committed_at: When (micros).
-
-    Returns:
-        The number of the commit.
-    """
-    moved, customers = (
-        np.concatenate(columns)
-        for columns in zip(
-            read_columns(connection, _differing(live, promoted)),
-            read_columns(connection, _missing(live, promoted)),
-            strict=True,
-        )
-    )
-    came_or_went = moved[~np.isin(moved, _in_both(connection, live, promoted, moved))]
-    claims = rows_by_key(connection, claim, "record_no", came_or_went.tolist(), ("claim_no",))
-    return write_membership_history(
-        connection, promoted, committed_at, moved, customers, {claim_no for (claim_no,) in claims}
-    )
-
-
-def _differing(live: int, promoted: int) -> sa.Select[tuple[int, int]]:
-    """Records whose customer in the promoted generation is another than in the live one, or that it alone has."""
-    new, old = member.alias("new"), member.alias("old")
-    same_record = sa.and_(old.c.generation == live, old.c.record_no == new.c.record_no)
-    return (
-        sa.select(new.c.record_no, new.c.customer_no)
-        .select_from(new.outerjoin(old, same_record))
-        .where(new.c.generation == promoted, old.c.customer_no.is_distinct_from(new.c.customer_no))
-    )
-
-
-def _missing(live: int, promoted: int) -> sa.Select[tuple[int, int]]:
-    """Records that only the live generation has."""
-    new, old = member.alias("new"), member.alias("old")
-    same_record = sa.and_(new.c.generation == promoted, new.c.record_no == old.c.record_no)
-    return (
-        sa.select(old.c.record_no, sa.literal(_NOBODY, sa.BigInteger))
-        .select_from(old.outerjoin(new, same_record))
-        .where(old.c.generation == live, new.c.record_no.is_(None))
-    )
-
-
-def _in_both(connection: sa.Connection, live: int, promoted: int, records: Numbers) -> list[int]:
-    """Of these records those that both generations have."""
-    found = [
-        {
-            record_no
-            for (record_no,) in rows_by_key(
-                connection,
-                member,
-                ("generation", "record_no"),
-                [(generation, record_no) for record_no in records.tolist()],
-                ("record_no",),
-            )
-        }
-        for generation in (live, promoted)
-    ]
-    return sorted(found[0] & found[1])
 
 
 def _write_claims(connection: sa.Connection, generation: int, commit_no: int, touched: Iterable[int]) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from customer_profiles.identity.model.models import on_trial
-from customer_profiles.identity.resolve import ResolveStage, _Task
+from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 
@@ -42,9 +41,3 @@ class TrialResolveStage(ResolveStage):
     # live generation, which may have to catch up meanwhile, is resolved by a stage and on connections of its own.
     def _made_by(self, connection: sa.Connection, generation: int) -> dict[str, Any]:
         return super()._made_by(on_trial(connection, self._version), generation)
-
-    def _task(self, connection: sa.Connection, limit: int | None) -> _Task | None:
-        task = super()._task(connection, limit)
-        if task is None or task.whole is None:
-            return task
-        return replace(task, whole="model")
