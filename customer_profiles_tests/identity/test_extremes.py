@@ -13,7 +13,8 @@ import sqlalchemy as sa
 from customer_profiles.identity.checks import hub_shares
 from customer_profiles.identity.evaluation.verify import verify_all
 from customer_profiles.identity.model.bundle import BundleError, shipped_priors
-from customer_profiles.identity.model.models import promote
+from customer_profiles.identity.model.models import ModelError, promote
+from customer_profiles.identity.model.training_job import train_if_needed
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.tables import model
 from customer_profiles.settings import Settings
@@ -182,3 +183,30 @@ def test_a_batch_whose_bundle_cannot_be_used_says_so_and_leaves_the_state_as_it_
         connection.execute(sa.update(model).values(bundle=bundle.to_bytes()))
     resolve(state, settings)
     assert_as_rebuilt(state, settings)
+
+
+@pytest.mark.parametrize("anew", [False, True])
+def test_a_model_in_use_that_is_lost_is_missed_and_the_priors_do_not_serve_in_its_place(
+    state: State, settings: Settings, anew: bool
+) -> None:
+    with state.writing() as connection:
+        promote(connection, shipped_priors(), 1)
+    take_in(state, [("a", ANNA), ("b", BORIS)])
+    resolve(state, settings)
+    with state.writing() as connection:
+        lost = connection.execute(sa.select(model)).one()
+        connection.execute(model.delete())
+    take_in(state, [("c", ANNA), ("b", None)], 2_000_000)
+    everything = (*FACTS, *GRAPH, "cursor", "ledger", "customer", "identity_event", "index_run")
+    before = rows_of(state, everything)
+    changed = settings_with(settings.folder, blocking_cap=20) if anew else settings
+
+    with pytest.raises(ModelError, match="model 1 is in use, but is not in the state"):
+        resolve(state, changed)
+    assert rows_of(state, everything) == before
+    assert train_if_needed(state, settings).version == "1"
+
+    with state.writing() as connection:
+        connection.execute(model.insert().values(**lost._mapping))
+    resolve(state, changed)
+    assert_as_rebuilt(state, changed)

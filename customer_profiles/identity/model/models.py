@@ -54,13 +54,18 @@ class StoredModel:
 
 
 def promoted_version(connection: sa.Connection) -> int:
-    """The version of the model in use, 0 when none is promoted; the one on trial where a connection says so."""
+    """The version of the model in use, 0 when none is promoted; the one on trial where a connection says so.
+
+    A version that was put in use stays so when its row is lost: the priors never serve in its place unasked.
+    """
     trial = connection.get_execution_options().get(_TRIAL)
     if trial is not None:
         return int(trial)
     version = connection.execute(
         sa.select(model.c.version).where(model.c.status == "promoted")
     ).scalar_one_or_none()
+    if version is None:
+        version = _put_in_use_last(connection)
     return PRIORS if version is None else int(version)
 
 
@@ -74,8 +79,16 @@ def model_in_use(connection: sa.Connection) -> ModelInUse:
 
     Raises:
         BundleError: The promoted bundle cannot be read, or was made for another Splink.
+        ModelError: The promoted model is not in the state any more.
     """
-    return read_model(connection, promoted_version(connection))
+    version = promoted_version(connection)
+    try:
+        return read_model(connection, version)
+    except ModelError:
+        raise ModelError(
+            f"Identity model {version} is in use, but is not in the state any more. Nothing was changed: other weights "
+            "would join other records. Restore the state from a backup."
+        ) from None
 
 
 def read_model(connection: sa.Connection, version: int) -> ModelInUse:
@@ -144,10 +157,14 @@ def version_before(connection: sa.Connection) -> int | None:
 
 def rolled_back_to_priors(connection: sa.Connection) -> bool:
     """Whether the priors serve because somebody went back to them; a new model waits to be promoted then."""
-    newest = connection.execute(
+    return _put_in_use_last(connection) == PRIORS
+
+
+def _put_in_use_last(connection: sa.Connection) -> int | None:
+    """The version that was put in use last, 0 for the priors; None when none ever was."""
+    return connection.execute(
         sa.select(model_promotion.c.version).order_by(model_promotion.c.promotion_no.desc()).limit(1)
     ).scalar_one_or_none()
-    return newest == PRIORS
 
 
 def store_candidate(
