@@ -123,13 +123,20 @@ def shared_table(told: Explanation) -> str:
     return table(SHARED_COLUMNS, shared_rows(told))
 
 
-SHARED_COLUMNS = ("shared", "as", "holders", "cap", "")
+SHARED_COLUMNS = ("shared", "as", "how many", "holders", "cap", "")
 
 
-def shared_rows(told: Explanation) -> list[tuple[str, str, int, int, str]]:
-    """What the two compared records share, line by line."""
+def shared_rows(told: Explanation) -> list[tuple[str, str, int, int, int, str]]:
+    """What the two compared records share, line by line: of several keys of a rule the holders of the rarest."""
     return [
-        (one.name, "identifier" if one.identifier else "blocking key", one.holders, one.cap, one.state.value)
+        (
+            one.name,
+            "identifier" if one.identifier else "blocking key",
+            one.keys,
+            one.holders,
+            one.cap,
+            one.state.value,
+        )
         for one in told.shared
     ]
 

@@ -56,18 +56,20 @@ class KeyState(StrEnum):
 
 @dataclass(frozen=True)
 class SharedKey:
-    """An identifier value or a blocking key that two records share; the value itself is not told.
+    """Identifier values of a kind, or blocking keys of a rule, that two records share; the values themselves are not told.
 
     Attributes:
         name: The kind of identifier, or the blocking rule.
         identifier: Whether it is an identifier.
-        holders: How many different contents hold it.
+        keys: How many values or keys they are: a rule gives one for each word of a name.
+        holders: How many different contents hold the rarest of them.
         cap: The most that may.
-        state: Whether it brings them together, or why not.
+        state: Whether they bring the two together, or why not.
     """
 
     name: str
     identifier: bool
+    keys: int
     holders: int
     cap: int
     state: KeyState
@@ -300,7 +302,7 @@ class _SharedKeys:
         self.generic = set(np.ascontiguousarray(found, dtype=np.uint64).view(np.int64).tolist())
 
     def of(self, pairs: Iterable[Pair]) -> dict[Pair, tuple[SharedKey, ...]]:
-        """What each pair of contents shares, identifiers first, then rules in their order."""
+        """What each pair of contents shares, identifiers first, then rules in their order; what is alike on one line."""
         nothing: set[tuple[int, int]] = set()
         both = {
             (left, right): sorted(self.entries.get(left, nothing) & self.entries.get(right, nothing))
@@ -313,20 +315,34 @@ class _SharedKeys:
             counts, {key for one in both.values() for bit, key in one if self._single(bit)}
         )
         return {
-            pair: tuple(self._shared(bit, key, holders[key], crowded) for bit, key in shared)
+            pair: tuple(
+                self._grouped(
+                    (bit, self._state(bit, key, holders[key], crowded), holders[key]) for bit, key in shared
+                )
+            )
             for pair, shared in both.items()
         }
 
-    def _shared(self, bit: int, key: int, holders: int, crowded: set[int]) -> SharedKey:
+    def _grouped(self, shared: Iterable[tuple[int, KeyState, int]]) -> Iterable[SharedKey]:
+        """Keys of one rule in one state together, in order of the rules: bit of support, state, holders of each."""
+        held: dict[tuple[int, KeyState], list[int]] = {}
+        for bit, state, holders in shared:
+            held.setdefault((bit, state), []).append(holders)
+        for (bit, state), holders_of in held.items():
+            identifier = bit < len(self.kinds)
+            yield SharedKey(
+                self.names[bit], identifier, len(holders_of), min(holders_of), self.caps[bit], state
+            )
+
+    def _state(self, bit: int, key: int, holders: int, crowded: set[int]) -> KeyState:
         identifier = bit < len(self.kinds)
-        state = KeyState.LIVE
         if identifier and key in self.generic:
-            state = KeyState.GENERIC
-        elif holders > self.caps[bit]:
-            state = KeyState.CAP
-        elif identifier and self._single(bit) and key in crowded:
-            state = KeyState.LOGINS
-        return SharedKey(self.names[bit], identifier, holders, self.caps[bit], state)
+            return KeyState.GENERIC
+        if holders > self.caps[bit]:
+            return KeyState.CAP
+        if identifier and self._single(bit) and key in crowded:
+            return KeyState.LOGINS
+        return KeyState.LIVE
 
     def _single(self, bit: int) -> bool:
         return bit < len(self.kinds) and self.settings.identifiers[self.kinds[bit]].single_login
