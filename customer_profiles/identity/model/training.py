@@ -48,6 +48,7 @@ from customer_profiles.identity.model.estimation import (
     first_guess,
 )
 from customer_profiles.identity.model.households import relatives_share_homes
+from customer_profiles.identity.model.rule_choice import choose_rules
 from customer_profiles.settings.identity import IdentitySettings
 
 LEFT_CONTENTS = 60_000
@@ -101,6 +102,10 @@ def train_from(
         model, aliases, relatives, metrics = _fit(
             connection, comparisons, frequencies, settings, seed, priors, enough
         )
+        if enough and "left_contents" in metrics:
+            # The levels of the candidates are there: estimating looked at them last.
+            load_weights(connection, compile_scoring(model))
+            rules = choose_rules(connection, rules, len(kinds), metrics["left_contents"])
     metrics |= {"records": records.num_rows, "seconds": round(time.perf_counter() - started, 3)}
     return ModelBundle(
         model=model,
@@ -173,6 +178,7 @@ def _fit(
         shares, candidates = fit(shares)
     metrics: dict[str, float] = {
         "contents": contents,
+        "left_contents": round(sample * contents, 1),
         "candidates": candidates,
         "aliases": aliases.num_rows,
         "rounds": shares.rounds,
