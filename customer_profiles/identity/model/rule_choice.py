@@ -15,7 +15,7 @@ from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 
 ALWAYS_WORTH = 5.0
 """So many pairs a content may be looked at whatever comes of it."""
-CANDIDATES_A_MATCH = 1_000
+CANDIDATES_A_MATCH = 300
 """Beyond that a rule stays while it finds, in so many pairs that no better rule looks at, at least one expected match."""
 
 Integers = NDArray[np.int64]
