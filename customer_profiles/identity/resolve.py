@@ -30,7 +30,8 @@ from customer_profiles.identity.claims.claim_store import (
 from customer_profiles.identity.claims.claims import Claims, founders, record_of
 from customer_profiles.identity.claims.succession import Rulebook, Succession, simple_arrivals, succeed
 from customer_profiles.identity.clusters.changed_clusters import ChangedClusters, change_clusters
-from customer_profiles.identity.edges.changed_edges import EdgeFinder
+from customer_profiles.identity.edges.changed_edges import change_edges_of
+from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_rows import WholeIndex
 from customer_profiles.identity.graph.changes import (
@@ -315,7 +316,7 @@ class ResolveStage:
             succession = succeed(changes, nobody, claims.claims, alive, left_to, rulebook)
             self._write_succession(connection, changes, succession)
         living = living_now(connection, changes)
-        edges = finder.change(connection, changes.records, living)
+        edges = change_edges_of(finder, connection, changes.records, living)
         written, deleted = change_edges(connection, generation, edges.edges, edges.old_edges)
         change_review(connection, generation, edges.edges, edges.old_review)
         numbers = living["record_no"].to_numpy()
@@ -336,6 +337,7 @@ class ResolveStage:
             rulebook.at(changes.until),
             linkage_of(identity),
             claims,
+            changes.since if task.is_live and changes.only_arrivals else None,
         )
         write_verdicts(connection, generation, found.region.verdicts, graph.refusals)
         position = _grown(task, len(edges.edges.pairs) - len(edges.old_edges), found)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -171,6 +171,60 @@ class ClaimsByNeed:
                 label = label_of[holder]
                 found[label] = min(found.get(label, of), of)
         return {label: claim_no for label, (_, claim_no) in found.items()}
+
+    def founders_after_arrivals(
+        self,
+        clusters: Mapping[int, Iterable[int]],
+        customer_of: Mapping[int, int],
+        members: Mapping[int, Sequence[int]],
+        since: int,
+        rulings: Rulings,
+    ) -> dict[int, int]:
+        """As `founders`, after a part of the log in which nobody was deleted and nothing was decided.
+
+        No claim of a customer from before resolves otherwise then. So where whole customers of before make up a cluster,
+        alone or with records that are new to the world, the most senior of the customers' claims is the founder, and the
+        claims of their members need not be read.
+
+        Args:
+            clusters: By label the living records.
+            customer_of: By record its customer of before; a record that had none is missing.
+            members: By customer of before its members.
+            since: The log position before that part.
+            rulings: The decisions in force.
+
+        Returns:
+            By label the number of the claim.
+        """
+        arrived = [record for of in clusters.values() for record in of if record not in customer_of]
+        self.load(arrived)
+        new_claims = self._new_claims(arrived, since)
+        whole: dict[int, list[int]] = {}
+        others: dict[int, Iterable[int]] = {}
+        for label, records in clusters.items():
+            inside = set(records)
+            before = {customer_of[record] for record in inside if record in customer_of}
+            fresh = [record for record in inside if record not in customer_of]
+            if all(inside.issuperset(members[customer]) for customer in before) and new_claims.issuperset(
+                fresh
+            ):
+                whole[label] = [*before, *fresh]
+            else:
+                others[label] = records
+        self._seniority.load(claim for claims in whole.values() if len(claims) > 1 for claim in claims)
+        found = {
+            label: claims[0] if len(claims) == 1 else min(claims, key=lambda one: (self._seniority[one], one))
+            for label, claims in whole.items()
+        }
+        return {**found, **(self.founders(others, rulings) if others else {})}
+
+    def _new_claims(self, records: Iterable[int], since: int) -> set[int]:
+        """Those of the records whose first claim was made after a log position: its number is the record's own."""
+        return {
+            record
+            for record in records
+            if self._incarnation.get(record) == 1 and self._seniority[record] > since
+        }
 
     def claims_of(self, records: Iterable[int]) -> set[int]:
         """All claims of records, one for each of their lives."""

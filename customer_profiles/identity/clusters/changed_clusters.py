@@ -44,6 +44,7 @@ def change_clusters(
     now: Rulings,
     linkage: Linkage,
     claims: ClaimsByNeed,
+    only_arrivals_since: int | None = None,
 ) -> ChangedClusters:
     """Cluster again what a batch can reach, and find who gives each cluster its ID.
 
@@ -55,6 +56,8 @@ def change_clusters(
         now: The decisions in force now.
         linkage: The rule by which sides hang together.
         claims: The claims.
+        only_arrivals_since: The log position before the batch, when it deletes nobody and decides nothing and the claims
+            are those of its end; None otherwise.
     """
     dirty, fresh = set(dirty), list(fresh)
     named = {record for decision in fresh for record in decision.records}
@@ -65,7 +68,12 @@ def change_clusters(
     _add_redirected(
         clusters, graph, {record for record in named if not graph.lives(record)}, before, now, claims
     )
-    founders = claims.founders(clusters, now)
+    if only_arrivals_since is None:
+        founders = claims.founders(clusters, now)
+    else:
+        founders = claims.founders_after_arrivals(
+            clusters, graph.customer_of, graph.members, only_arrivals_since, now
+        )
     new = {record: founders[label] for label, records in clusters.items() for record in records}
     touched = {graph.customer_of[record] for record in new if record in graph.customer_of}
     touched |= {graph.customer_of[record] for record in dirty if record in graph.customer_of}

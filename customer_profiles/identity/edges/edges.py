@@ -57,6 +57,17 @@ class Pairs:
     def __len__(self) -> int:
         return len(self.left)
 
+    def of(self, which: npt.NDArray[np.bool_]) -> "Pairs":
+        """Some of them."""
+        return Pairs(
+            self.left[which],
+            self.right[which],
+            self.weight[which],
+            self.kind[which],
+            self.conflict[which],
+            self.support[which],
+        )
+
 
 @dataclass(frozen=True)
 class Hub:

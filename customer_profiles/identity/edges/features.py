@@ -72,21 +72,27 @@ def load_content(
     fields = (*PLACE_FIELDS, *(extra_field(name) for name in extras))
     connection.execute(f"""
         create or replace temp table normalised as
-        with text as (
+        with told as (
+            -- One call in a lambda: every call of its own compiles its patterns again, a millisecond each.
+            select *, list_transform([
+                coalesce(nullif(trim(full_name), ''), concat_ws(' ', given_name, family_name)),
+                concat_ws(' ', full_name, given_name, family_name),
+                given_name,
+                {", ".join(fields)}
+            ], lambda x: plain_text(x)) as plain
+            from identity_record
+        ),
+        text as (
             select
-                record_no,
-                plain_text(coalesce(nullif(trim(full_name), ''), concat_ws(' ', given_name, family_name))) as name,
-                plain_text(concat_ws(' ', full_name, given_name, family_name)) as name_words,
-                plain_text(given_name) as given,
+                record_no, plain[1] as name, plain[2] as name_words, plain[3] as given,
                 nullif(trim(left(birth_date, 10)), '') as birth_date,
                 nullif(regexp_replace(lower(left(postcode, 20)), '[^a-z0-9]', '', 'g'), '') as postcode,
-                {", ".join(f"plain_text({name}) as {name}" for name in PLACE_FIELDS)},
-                {"".join(f'plain_text("{name}") as {name}, ' for name in map(extra_field, extras))}
+                {"".join(f"plain[{place}] as {name}, " for place, name in enumerate(fields, 4))}
                 coalesce(list_sort(list_distinct(list_transform(emails, lambda e: lower(trim(e))))), []) as emails,
                 coalesce(list_sort(list_distinct(phones)), []) as phones,
                 coalesce(list_sort(list_distinct(list_transform(identifiers,
                     lambda i: i.kind || chr(31) || i.value))), []) as identifiers
-            from identity_record
+            from told
         )
         select
             * exclude (name, name_words, given, address_line),

@@ -128,13 +128,27 @@ def load_frequencies(
     connection.unregister("alias_source")
 
 
+def narrow_frequencies(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
+    """Write the table `frequency_here`: of the frequencies those that the few rows of `content` will ask for.
+
+    Each column would read all frequencies by itself; so they are read once.
+    """
+    asked = [f"select fingerprint('{TOKEN}', unnest(name_words)) as fingerprint from content"]
+    asked += [f"select fingerprint('{column}', {column}) from content" for column in sorted(columns)]
+    connection.execute(
+        "create or replace temp table frequency_here as select f.* from frequency f "
+        f"semi join ({' union all '.join(asked)}) using (fingerprint)"
+    )
+
+
 def load_feature_rows(
     connection: duckdb.DuckDBPyConnection,
     floors: Mapping[str, float],
     columns: Collection[str],
     lists: Collection[str],
+    table: str = "frequency",
 ) -> None:
-    """Write the table `feature` with frequencies and aliases that are loaded; see `load_features`."""
+    """Write the table `feature` with frequencies and aliases that are loaded, here or in another table; see `load_features`."""
     floor = floors.get(TOKEN, 0.5)
     connection.execute(f"""
         create or replace temp table name_feature as
@@ -144,7 +158,7 @@ def load_feature_rows(
         priced as (
             select word, round(-log2(coalesce(f.share, {floor})), 3) as bits, coalesce(aliases, []) as aliases
             from word
-            left join frequency f on f.field = '{TOKEN}' and f.fingerprint = fingerprint('{TOKEN}', word)
+            left join {table} f on f.field = '{TOKEN}' and f.fingerprint = fingerprint('{TOKEN}', word)
             left join alias on alias.token = word
         )
         select content_no,
@@ -156,7 +170,7 @@ def load_feature_rows(
     joins, shares = [], []
     for column in sorted(columns):
         joins.append(
-            f"left join frequency f_{column} on f_{column}.field = '{column}' "
+            f"left join {table} f_{column} on f_{column}.field = '{column}' "
             f"and f_{column}.fingerprint = fingerprint('{column}', c.{column})"
         )
         share = floors.get(column, 1.0)

@@ -27,8 +27,8 @@ from customer_profiles.state.sequences import reserve
 
 Numbers = NDArray[np.int64]
 Kind = Literal["key", "content"]
-KEYS_A_PART = 65_536
-CONTENTS_A_PART = 4_096
+KEYS_A_PART = 524_288
+CONTENTS_A_PART = 65_536
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
 
@@ -186,17 +186,17 @@ class Index:
             start, end = _between(wanted, part)
             if start == end:
                 continue
-            numbers, table = self._rows(connection, part)
+            numbers, table, takes_back = self._rows(connection, part)
             places = np.searchsorted(numbers, wanted[start:end])
             hit = numbers[np.minimum(places, len(numbers) - 1)] == wanted[start:end]
             if hit.any():
-                taken.append(table.take(pa.array(places[hit])))
+                rows = table.take(pa.array(places[hit]))
+                taken.append(rows.filter(pc.invert(rows["gone"])) if takes_back else rows)
                 wanted = np.delete(wanted, np.flatnonzero(hit) + start)
         if not taken:
             empty = newest_first[:1]
             return self._rows(connection, empty[0])[1].slice(0, 0) if empty else None
-        table = pa.concat_tables(taken)
-        table = table.filter(pc.invert(table["gone"]))
+        table = pa.concat_tables(taken).combine_chunks()
         self.rows_read += table.num_rows
         return table
 
@@ -281,12 +281,14 @@ class Index:
         entries: Entries = self._loaded[name]
         return entries
 
-    def _rows(self, connection: sa.Connection, part: _Part) -> tuple[Numbers, pa.Table]:
+    def _rows(self, connection: sa.Connection, part: _Part) -> tuple[Numbers, pa.Table, bool]:
+        """The numbers of contents, what they say, and whether any of them is taken back."""
         name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
         if name not in self._loaded:
             table = pa.ipc.open_stream(self._body(connection, name)).read_all().combine_chunks()
-            self._loaded[name] = table["content_no"].to_numpy(), table
-        rows: tuple[Numbers, pa.Table] = self._loaded[name]
+            takes_back = bool(pc.any(table["gone"]).as_py())
+            self._loaded[name] = table["content_no"].to_numpy(), table, takes_back
+        rows: tuple[Numbers, pa.Table, bool] = self._loaded[name]
         return rows
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:

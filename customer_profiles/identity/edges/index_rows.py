@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 
 import duckdb
 import numpy as np
@@ -21,7 +22,7 @@ from customer_profiles.settings.identity import IdentitySettings
 
 Numbers = NDArray[np.int64]
 Part = tuple[int, int, int, bytes]
-_CONTENTS_AT_ONCE = 16 * CONTENTS_A_PART
+_CONTENTS_AT_ONCE = CONTENTS_A_PART
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
@@ -59,17 +60,46 @@ def bring_back_content(
     connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
 ) -> None:
     """Write the tables `content` and `contact` from index rows."""
-    lists = compared_lists(settings)
+    with _as_index_rows(connection, rows):
+        connection.execute(f"create or replace table content as {_content_query(bundle)}")
+        connection.execute(f"create or replace table contact as {_contact_query(settings)}")
+
+
+def add_contents(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, *, before: bool = False
+) -> None:
+    """Add index rows to the table `content`; with `before` each under -1 - its number."""
+    with _as_index_rows(connection, rows):
+        connection.execute(f"insert into content by name {_content_query(bundle, _number(before))}")
+
+
+def add_contacts(
+    connection: duckdb.DuckDBPyConnection, rows: pa.Table, settings: IdentitySettings, *, before: bool = False
+) -> None:
+    """Add what index rows say to the table `contact`; with `before` each under -1 - its number."""
+    with _as_index_rows(connection, rows):
+        connection.execute(f"insert into contact by name {_contact_query(settings, _number(before))}")
+
+
+@contextmanager
+def _as_index_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
     connection.register("index_rows", rows)
-    connection.execute(
-        "create or replace table content as select content_no, 1::bigint as copies, "
-        f"{', '.join((*own_columns(bundle.extras), 'content_no as digest'))}, {_derived()} from index_rows"
-    )
-    connection.execute(
-        "create or replace table contact as "
-        f"select content_no, {', '.join(f'live_{name} as {name}' for name in lists)} from index_rows"
-    )
+    yield
     connection.unregister("index_rows")
+
+
+def _number(before: bool) -> str:
+    return "-1 - content_no" if before else "content_no"
+
+
+def _content_query(bundle: ModelBundle, number: str = "content_no") -> str:
+    own = ", ".join((*own_columns(bundle.extras), "content_no as digest"))
+    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from index_rows"
+
+
+def _contact_query(settings: IdentitySettings, number: str = "content_no") -> str:
+    lists = ", ".join(f"live_{name} as {name}" for name in compared_lists(settings))
+    return f"select {number} as content_no, {lists} from index_rows"
 
 
 def features_of(

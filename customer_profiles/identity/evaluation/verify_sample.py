@@ -21,9 +21,9 @@ from customer_profiles.identity.claims.claim_store import ClaimsByNeed
 from customer_profiles.identity.claims.succession import Rulebook
 from customer_profiles.identity.clusters.changed_clusters import change_clusters
 from customer_profiles.identity.decisions.rulings import Rulings
-from customer_profiles.identity.edges.changed_edges import EdgeFinder
 from customer_profiles.identity.edges.edges import PROBABILISTIC, Edges, Pairs, keep_scored, pairs_of_records
 from customer_profiles.identity.edges.features import load_content
+from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.frequencies import load_feature_rows
 from customer_profiles.identity.edges.identifiers import load_live_holders
 from customer_profiles.identity.edges.index import Index

@@ -83,6 +83,11 @@ class Changes:
         ]
 
     @property
+    def only_arrivals(self) -> bool:
+        """Whether this part deletes no record and decides nothing."""
+        return not bool(self.deletes.any()) and not self.fresh_decisions
+
+    @property
     def received(self) -> int:
         """How many envelopes this part of the log holds, decisions included."""
         decided = sum(self._inside(at) for decision in self.decisions for at in _positions(decision))

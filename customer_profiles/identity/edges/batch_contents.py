@@ -1,0 +1,118 @@
+"""A batch of changed records told in contents: which are new, which are gone, which have other copies; and who holds what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import sqlalchemy as sa
+
+from customer_profiles.identity.edges.index_delta import Numbers
+from customer_profiles.identity.tables import resolved_record
+from customer_profiles.state.bulk import rows_by_key
+
+
+class BatchContents:
+    """Which record has which content before and after a batch, as far as that was asked for.
+
+    Attributes:
+        before: By changed record its content before; a new one is missing.
+        now: By changed record its content now; a deleted one is missing.
+        new: Contents that nobody held before, rising.
+        gone: Contents that nobody holds any more, rising.
+        kept: Contents that stay and have other copies than before, rising.
+    """
+
+    def __init__(
+        self, connection: sa.Connection, generation: int, changed: Numbers, now: dict[int, int]
+    ) -> None:
+        """Compare.
+
+        Args:
+            connection: Reading the state store, in which the batch is not yet written.
+            generation: Which graph.
+            changed: The records written or deleted.
+            now: By record that lives its content.
+        """
+        self._connection, self._generation = connection, generation
+        rows = rows_by_key(
+            connection,
+            resolved_record,
+            ("generation", "record_no"),
+            [(generation, record) for record in changed.tolist()],
+            ("record_no", "content_no"),
+        )
+        self.before: dict[int, int] = dict(rows)
+        self.now = now
+        moved = [record for record in changed.tolist() if self.before.get(record) != now.get(record)]
+        left = {self.before[record] for record in moved if record in self.before}
+        entered = {now[record] for record in moved if record in now}
+        touched = sorted_numbers(left | entered)
+        self._held_before: dict[int, set[int]] = {}
+        for content, record in self._stored_members(touched):
+            self._held_before.setdefault(content, set()).add(record)
+        self._members: dict[int, set[int]] = {content: set(of) for content, of in self._held_before.items()}
+        for record in moved:
+            if record in self.before:
+                self._members[self.before[record]].discard(record)
+            if record in now:
+                self._members.setdefault(now[record], set()).add(record)
+        was, stays = self._held_before.get, self._members.get
+        self.new = sorted_numbers(one for one in touched.tolist() if not was(one) and stays(one))
+        self.gone = sorted_numbers(one for one in touched.tolist() if was(one) and not stays(one))
+        self.kept = np.setdiff1d(touched, np.concatenate([self.new, self.gone]))
+
+    def members_of(self, contents: Numbers) -> tuple[Numbers, Numbers]:
+        """Contents and records, pair by pair, after the batch."""
+        unknown = sorted_numbers(content for content in contents.tolist() if content not in self._members)
+        for content, record in self._stored_members(unknown):
+            self._held_before.setdefault(content, set()).add(record)
+            self._members.setdefault(content, set()).add(record)
+        pairs = [
+            (content, record) for content in contents.tolist() for record in self._members.get(content, ())
+        ]
+        found = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+        return found[:, 0], found[:, 1]
+
+    def records_of(self, contents: Numbers) -> tuple[set[int], dict[int, int]]:
+        """The records of contents after the batch, and by record its content."""
+        found, records = self.members_of(contents)
+        return set(records.tolist()), dict(zip(records.tolist(), found.tolist(), strict=True))
+
+    def records_before(self, contents: Iterable[int]) -> set[int]:
+        """The records that held contents before the batch, of contents that were asked for already."""
+        return {record for content in contents for record in self._held_before.get(content, ())}
+
+    def copied(self, contents: Numbers) -> set[int]:
+        """Those of the contents that several records have."""
+        found, _ = self.members_of(contents)
+        numbers, counts = np.unique(found, return_counts=True)
+        return set(numbers[counts > 1].tolist())
+
+    def load_members(self, bench: duckdb.DuckDBPyConnection, contents: Numbers) -> None:
+        """Write the table `member` of these contents into a workbench."""
+        found, records = self.members_of(contents)
+        bench.register("record_of", pa.table({"content_no": found, "record_no": records}))
+        bench.execute(
+            "create or replace table member as select record_no, content_no, "
+            "count(*) over (partition by content_no) as copies, "
+            "(row_number() over (partition by content_no order by record_no))::integer as copy_no from record_of"
+        )
+        bench.unregister("record_of")
+
+    def _stored_members(self, contents: Numbers) -> list[tuple[int, int]]:
+        rows = rows_by_key(
+            self._connection,
+            resolved_record,
+            ("generation", "content_no"),
+            [(self._generation, content) for content in contents.tolist()],
+            ("content_no", "record_no"),
+        )
+        return [(content, record) for content, record in rows]
+
+
+def sorted_numbers(numbers: Iterable[int]) -> Numbers:
+    """Numbers as a rising column."""
+    return np.array(sorted(numbers), dtype=np.int64)

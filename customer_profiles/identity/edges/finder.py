@@ -1,0 +1,165 @@
+"""A model compiled, the index beside it, and the workbench in which both are used: kept warm between batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import sqlalchemy as sa
+
+from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
+from customer_profiles.identity.edges.frequencies import load_frequencies
+from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules
+from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
+from customer_profiles.identity.edges.index_rows import bring_back_content, signed
+from customer_profiles.identity.edges.scoring import compile_scoring, load_levels, load_weights
+from customer_profiles.identity.edges.workbench import open_workbench
+from customer_profiles.identity.graph.stored_graph import Exclusive
+from customer_profiles.identity.model.bundle import ModelBundle
+from customer_profiles.settings.identity import IdentitySettings
+
+
+class EdgeFinder:
+    """A model ready to score, and what is known of identifiers; keep it between batches of one generation."""
+
+    def __init__(self, bundle: ModelBundle, settings: IdentitySettings, index: Index) -> None:
+        """Compile the model once.
+
+        Args:
+            bundle: The model in use.
+            settings: Kinds of identifiers, caps and generic values.
+            index: The index of the generation.
+        """
+        self.bundle, self.settings, self.index = bundle, settings, index
+        self._scoring = compile_scoring(bundle.model)
+        self._bench = open_workbench()
+        # A batch's tables are small: looking for the best order of joins takes longer than any order of them.
+        self._bench.execute("set disabled_optimizers = 'join_order'")
+        self.kinds = load_kind_rules(self._bench, settings)
+        load_frequencies(self._bench, bundle.frequencies, bundle.aliases)
+        caps = [settings.identifiers[kind].cap for kind in self.kinds]
+        caps += [rule.cap(settings.blocking_cap) for rule in bundle.rules]
+        self.caps = np.array(caps, dtype=np.int64)
+        self.single_login = np.array(
+            [settings.identifiers[kind].single_login for kind in self.kinds], dtype=np.bool_
+        )
+
+    @property
+    def bench(self) -> duckdb.DuckDBPyConnection:
+        """The workbench, with kinds, frequencies and aliases loaded."""
+        return self._bench
+
+    def load_weights(self) -> None:
+        """Score the table `candidate`."""
+        load_levels(self._bench, self._scoring)
+        load_weights(self._bench, self._scoring)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._bench.close()
+
+    def hubs(self, connection: sa.Connection, held: Held) -> Numbers:
+        """The keys of those identifier values that are hubs, rising."""
+        return self.hubs_around(connection, held, NO_DELTA, None)[0]
+
+    def hubs_around(
+        self, connection: sa.Connection, held: Held, delta: Delta, new_rows: pa.Table | None
+    ) -> tuple[Numbers, Numbers]:
+        """The keys of those identifier values that are hubs before a batch, and after it; rising.
+
+        Args:
+            connection: Reading the state store.
+            held: The values.
+            delta: What the batch does to the index, not yet in it.
+            new_rows: Rows of the table `content` that are not yet in the index.
+        """
+        keys, first = np.unique(held.keys, return_index=True)
+        if not len(keys):
+            return keys, keys
+        kinds, generic = held.kinds[first], held.generic[first]
+        counts = self.index.counts(connection, keys)
+        single_login = self.single_login[kinds]
+        before = generic | (counts.counts > self.caps[kinds])
+        after = generic | (counts.counts + delta.by_key(keys) > self.caps[kinds])
+        # One holder is enough: a content can name two log-ins itself.
+        watched = [(hub, single_login & ~hub) for hub in (before, after)]
+        if any(asked.any() for _, asked in watched):
+            holders = [counts.holders(watched[0][1]), delta.holders(counts, watched[1][1])]
+            logins = self._logins(connection, np.unique(np.concatenate([of for _, of in holders])), new_rows)
+            for (hub, _), (place, content) in zip(watched, holders, strict=True):
+                known: dict[int, set[str]] = {}
+                for at, of in zip(place.tolist(), content.tolist(), strict=True):
+                    known.setdefault(at, set()).update(logins.get(of, ()))
+                hub[[at for at, of in known.items() if len(of) > 1]] = True
+        return keys[before], keys[after]
+
+    def _logins(
+        self, connection: sa.Connection, contents: Numbers, new_rows: pa.Table | None
+    ) -> dict[int, list[str]]:
+        """By content the user IDs that it states; contents that state none are left out."""
+        prefix = f"{LOG_IN}\x1f"
+        found: dict[int, list[str]] = {}
+        for table in (self.index.contents(connection, contents), new_rows):
+            if table is None or not table.num_rows:
+                continue
+            lists = table["identifiers"].combine_chunks()
+            numbers = table["content_no"].take(pc.list_parent_indices(lists))
+            named = pc.starts_with(lists.flatten(), prefix)
+            of_table: dict[int, list[str]] = {}
+            for content, value in zip(
+                numbers.filter(named).to_pylist(), lists.flatten().filter(named).to_pylist(), strict=True
+            ):
+                if len(value) > len(prefix):
+                    of_table.setdefault(content, []).append(value.removeprefix(prefix))
+            for content, values in of_table.items():
+                found[content] = sorted(values)[:IDENTIFIERS_A_KIND]
+        return found
+
+    def exclusive_values(
+        self, connection: sa.Connection
+    ) -> Callable[[Numbers], Mapping[int, Exclusive]] | None:
+        """Gives the exclusive identifiers of contents in the index, hubs left out; None where no kind is exclusive."""
+        exclusive = [kind for kind in self.kinds if self.settings.identifiers[kind].exclusive]
+        if not exclusive:
+            return None
+
+        def values_of(contents: Numbers) -> Mapping[int, Exclusive]:
+            rows = self.index.contents(connection, contents)
+            if rows is None or not rows.num_rows:
+                return {}
+            bring_back_content(self._bench, rows, self.bundle, self.settings)
+            hubs = set(self.hubs(connection, self.held()).tolist())
+            said = self._bench.execute(
+                "select content_no, kind, value, fingerprint('identifier ' || kind, value) as key from held "
+                "where list_contains(?, kind)",
+                [exclusive],
+            ).fetchnumpy()
+            found: dict[int, dict[str, set[str]]] = {}
+            columns = (said["content_no"], said["kind"], said["value"], signed(said["key"]))
+            for content, kind, value, key in zip(*(list(column) for column in columns), strict=True):
+                if key not in hubs:
+                    found.setdefault(content, {}).setdefault(str(kind), set()).add(str(value))
+            return {
+                content: tuple((kind, frozenset(of[kind])) for kind in sorted(of))
+                for content, of in found.items()
+            }
+
+        return values_of
+
+    def held(self) -> Held:
+        """The identifier values of the contents in the workbench (table `held`)."""
+        load_held(self._bench, IDENTIFIERS_A_KIND)
+        rows = self._bench.execute(
+            "select content_no, kind, generic, fingerprint('identifier ' || kind, value) as key from held"
+        ).fetchnumpy()
+        number = {kind: at for at, kind in enumerate(self.kinds)}
+        return Held(
+            np.asarray(rows["content_no"], dtype=np.int64),
+            np.array([number[kind] for kind in rows["kind"]], dtype=np.int32),
+            signed(rows["key"]),
+            np.asarray(rows["generic"], dtype=np.bool_),
+        )
