@@ -23,6 +23,7 @@ from customer_profiles.cli import (
     run,
     serve,
     state,
+    stream,
     ui,
 )
 from customer_profiles.cli.output import err, out, show_error
@@ -47,6 +48,7 @@ app = typer.Typer(
     pretty_exceptions_show_locals=False,
 )
 app.command("run")(run.run)
+app.command("stream")(stream.stream)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(profile.app, name="profile")
 app.add_typer(identity.app, name="identity")

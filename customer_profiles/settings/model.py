@@ -11,6 +11,7 @@ from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.settings.profiles import DEFAULT_PURPOSES, Purpose, Segment, Serving, Sla, Trait
 from customer_profiles.settings.sources import Feed, Locale, Source
 from customer_profiles.settings.state import StateSettings
+from customer_profiles.settings.streaming import Streaming
 
 
 class Settings(Part):
@@ -42,6 +43,8 @@ class Settings(Part):
     """How profiles are read."""
     collector: Collector = Collector()
     """How events are taken from clients."""
+    streaming: Streaming = Streaming()
+    """How what is new is taken in as it comes."""
 
     def locale(self, source: str) -> Locale:
         """What a source leaves unsaid: its own settings over the defaults.

@@ -28,7 +28,7 @@ PAGES = [
     for page in sorted(PROJECT.glob("**/*.md"))
     if not any(part.startswith(".") for part in page.relative_to(PROJECT).parts)
 ]
-SHOWS_NO_REPORT = {("ui",), ("serve",)}
+SHOWS_NO_REPORT = {("ui",), ("serve",), ("stream",)}
 
 
 def console_lines(page: Path) -> Iterator[str]:

@@ -1,0 +1,178 @@
+"""`customer-profiles stream`: the worker that keeps every profile up to date as events come."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType, TracebackType
+from typing import TYPE_CHECKING, Annotated, Self
+
+import typer
+from rich.console import Console
+from rich.live import Live
+from rich.spinner import Spinner
+from rich.text import Text
+
+from customer_profiles.cli.new_key import telling_of_a_new_key
+from customer_profiles.cli.output import err, moment, say
+
+if TYPE_CHECKING:
+    from customer_profiles.pipeline.latency import Latency
+    from customer_profiles.pipeline.worker import Pass, Told, Worker
+
+_SILENCE = 10.0
+"""Seconds between two lines of a log in which nothing else happens."""
+_WINDOW = 10.0
+"""Seconds that rates and latency on the progress line look back."""
+
+
+def stream(
+    until_quiet: Annotated[
+        bool, typer.Option("--until-quiet", help="End when everything that is there is in the profiles.")
+    ] = False,
+) -> None:
+    """Take in what is new as it comes: events are in the profiles a moment after they were received.
+
+    Runs the same stages as `customer-profiles run`, in one warm process that looks for new data many times a second.
+    Batches are small while it is quiet and grow with the backlog. A source that is down is tried again after growing
+    waits and holds nobody up; a row that breaks its contract goes to the quarantine.
+
+    One worker drives. Start a second one and it waits, to take over within 15 seconds when the first one is gone; so does the
+    sensor in Dagster. Stop it with Ctrl-C or SIGTERM: it finishes its batch. Killed, it loses nothing either.
+
+    On a terminal it shows one line that lives; otherwise it writes lines `key=value` to standard error, for a log.
+
+    Examples: customer-profiles stream
+
+    customer-profiles stream --until-quiet
+
+    Next: customer-profiles top in another terminal; `streaming` in the settings says how often it looks and how large batches are.
+    """
+    from customer_profiles.pipeline.build import open_pipeline
+    from customer_profiles.pipeline.worker import Worker
+    from customer_profiles.settings import load_settings
+
+    settings = load_settings()
+    began = time.monotonic()
+    with telling_of_a_new_key(settings), open_pipeline(settings) as house, Shown(err) as shown:
+        worker = Worker(house, shown.passed, shown.waits, shown.leads)
+        with _stopped_by_signals(worker, shown):
+            told = worker.run(until_quiet)
+    _say_the_end(told, time.monotonic() - began)
+
+
+@contextmanager
+def _stopped_by_signals(worker: Worker, shown: Shown) -> Iterator[None]:
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        shown.stopping()
+        worker.stop()
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _say_the_end(told: Told, seconds: float) -> None:
+    say(
+        ("Stopped", "bold"),
+        f" after {seconds:,.0f} s: {told.received:,} received in {told.passes:,} passes, "
+        f"{told.quarantined:,} of them quarantined. Nothing is lost: the next start goes on from here.",
+    )
+    for failure in told.failures:
+        say(("does not get on: ", "yellow"), f"{failure.of}: {failure.reason}")
+
+
+class Shown:
+    """How the worker gets on: one line that lives on a terminal, lines of a log otherwise. A context manager."""
+
+    def __init__(self, console: Console) -> None:
+        """Show on a console."""
+        self._console = console
+        self._draws = console.is_terminal
+        self._spinner = Spinner("dots", text="looking for what is new")
+        self._live = Live(self._spinner, console=console, refresh_per_second=8, transient=True)
+        self._recent: deque[tuple[float, int, Latency]] = deque()
+        self._received = 0
+        self._failing: dict[str, str] = {}
+        self._told_at = float("-inf")
+
+    def __enter__(self) -> Self:
+        """Begin to draw, on a terminal."""
+        if self._draws:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Leave the terminal as it was."""
+        if self._draws:
+            self._live.stop()
+
+    def waits(self) -> None:
+        """Another worker drives."""
+        self._say("waits", "another worker drives; this one takes over when it is gone")
+
+    def leads(self) -> None:
+        """This worker drives."""
+        self._say("leads", "this worker drives")
+
+    def stopping(self) -> None:
+        """It was told to stop."""
+        self._say("stops", "finishing the batch")
+
+    def passed(self, one: Pass) -> None:
+        """Take in what a pass did."""
+        now = time.monotonic()
+        received = sum(result.received for result in one.results if result.source)
+        self._received += received
+        self._recent.append((now, received, one.latency))
+        while self._recent[0][0] < now - _WINDOW:
+            self._recent.popleft()
+        self._tell_of_failures(one)
+        if self._draws:
+            self._spinner.update(text=Text("  ".join(self._facts(one))))
+        elif now - self._told_at >= _SILENCE:
+            self._told_at = now
+            self._log("pass", "  ".join(self._facts(one)))
+
+    def _facts(self, one: Pass) -> list[str]:
+        span = max(1.0, min(_WINDOW, time.monotonic() - self._recent[0][0]))
+        rate = sum(received for _, received, _ in self._recent) / span
+        latency = sum((found for *_, found in self._recent), start=type(one.latency)())
+        facts = [f"received={self._received:,}", f"a_second={rate:,.0f}"]
+        if (half := latency.quantile(0.5)) is not None and (most := latency.quantile(0.99)) is not None:
+            facts += [f"p50={half:.2f}s", f"p99={most:.2f}s"]
+        if waiting := sum(one.waiting.values()):
+            facts.append(f"waiting={waiting:,}")
+        facts.append(f"batch={max(one.batch_sizes.values(), default=0):,}")
+        if one.failures:
+            facts.append("failing=" + ",".join(failure.of for failure in one.failures))
+        return facts
+
+    def _tell_of_failures(self, one: Pass) -> None:
+        """A failure and its end once each, not with every attempt."""
+        failing = {failure.of: failure for failure in one.failures}
+        for name, failure in failing.items():
+            if self._failing.get(name) != failure.reason:
+                self._say("failing", f"{failure.reason} (tried again in {failure.retry_seconds:.0f} s)", name)
+        for name in self._failing.keys() - failing.keys():
+            self._say("recovered", "gets on again", name)
+        self._failing = {name: failure.reason for name, failure in failing.items()}
+
+    def _say(self, event: str, told: str, of: str = "") -> None:
+        if self._draws:
+            self._live.console.print(f"{of}: {told}" if of else told, markup=False, soft_wrap=True)
+        else:
+            self._log(event, (f"of={of} " if of else "") + f'told="{told}"')
+
+    def _log(self, event: str, rest: str) -> None:
+        at = moment(time.time_ns() // 1_000).replace(" ", "T")
+        line = f"at={at}Z event={event} {rest.replace(',', '') if event == 'pass' else rest}"
+        self._console.print(line, markup=False, soft_wrap=True)

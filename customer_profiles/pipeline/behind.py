@@ -1,0 +1,71 @@
+"""How far each stage after ingest is behind what it reads, told from positions: looks at the ends of indexes, no scan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sqlalchemy as sa
+
+from customer_profiles.cleaning.tables import interaction, record
+from customer_profiles.identity.resolve import ResolveStage
+from customer_profiles.identity.tables import customer, decision
+from customer_profiles.marts.accumulate import AccumulateStage
+from customer_profiles.marts.segments import RefreshSegmentsStage
+from customer_profiles.marts.tables import record_activity, segment_due
+from customer_profiles.marts.traits import RefreshTraitsStage
+from customer_profiles.state.cursors import read_cursor
+from customer_profiles.state.generations import live_generation
+
+
+def behind(connection: sa.Connection, now: int) -> Mapping[str, int]:
+    """About how many numbered changes each stage has not taken in yet; 0 when there is nothing for it to do.
+
+    Args:
+        connection: A connection that sees the state store.
+        now: Micros; segments that are due by then count.
+    """
+    live = live_generation(connection)
+    changed = _newest(
+        connection, sa.select(sa.func.max(customer.c.changed_no)).where(customer.c.generation == live)
+    )
+    active = _newest(
+        connection,
+        sa.select(sa.func.max(record_activity.c.changed_no)).where(record_activity.c.generation == live),
+    )
+    segments = _position(connection, RefreshSegmentsStage.name, str(live))
+    due = connection.execute(
+        sa.select(sa.func.count()).select_from(
+            sa.select(segment_due.c.customer_no)
+            .where(segment_due.c.generation == live, segment_due.c.due_at <= now)
+            .limit(1)
+            .subquery()
+        )
+    ).scalar_one()
+    decided = max(
+        _newest(connection, sa.select(sa.func.max(decision.c.change_no))),
+        _newest(connection, sa.select(sa.func.max(decision.c.undone_change_no))),
+    )
+    versions = _newest(connection, sa.select(sa.func.max(record.c.change_no)))
+    interactions = _newest(connection, sa.select(sa.func.max(interaction.c.interaction_no)))
+    resolved = _position(connection, ResolveStage.name, "").get("change_no", 0)
+    accumulated = _position(connection, AccumulateStage.name, str(live)).get("interaction_no", 0)
+    folded = _position(connection, RefreshTraitsStage.name, str(live)).get("changed_no", 0)
+    sweeping = segments.get("sweep") is not None
+    return {
+        ResolveStage.name: max(0, max(versions, decided) - resolved),
+        AccumulateStage.name: max(0, interactions - accumulated),
+        RefreshTraitsStage.name: max(0, changed - folded),
+        RefreshSegmentsStage.name: max(0, changed - segments.get("customer", 0))
+        + max(0, active - segments.get("activity", 0))
+        + int(due)
+        + sweeping,
+    }
+
+
+def _position(connection: sa.Connection, stage: str, source: str) -> Mapping[str, int]:
+    return read_cursor(connection, stage, source).position or {}
+
+
+def _newest(connection: sa.Connection, query: sa.Select[Any]) -> int:
+    return int(connection.execute(query).scalar_one() or 0)

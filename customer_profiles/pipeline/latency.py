@@ -1,0 +1,148 @@
+"""How long interactions took from received to served: measured batch by batch, kept as histograms that add up."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+import sqlalchemy as sa
+
+from customer_profiles.cleaning.tables import interaction
+from customer_profiles.marts.accumulate import AccumulateStage
+from customer_profiles.pipeline.tables import served_batch
+from customer_profiles.state.cursors import move_cursor, read_cursor
+from customer_profiles.state.engine import State
+from customer_profiles.state.generations import live_generation
+from customer_profiles.state.schema import from_json, to_json
+from customer_profiles.state.sequences import reserve
+
+NAME = "measure_latency"
+"""Its cursor."""
+KEPT_MICROS = 86_400_000_000
+_STEP = math.log(1.1)
+_AT_ONCE = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class Latency:
+    """Times from received to served, counted by steps of a tenth.
+
+    Attributes:
+        counts: Interactions by step; step n holds times up to 1.1 to the n milliseconds.
+        slowest: The longest time, in micros.
+    """
+
+    counts: Mapping[int, int] = field(default_factory=dict)
+    slowest: int = 0
+
+    @classmethod
+    def of(cls, micros: Iterable[int]) -> Latency:
+        """Of these times; one below zero, after a clock was set back, counts as none."""
+        times = [max(0, one) for one in micros]
+        return cls(Counter(map(_step, times)), max(times, default=0))
+
+    @property
+    def events(self) -> int:
+        """How many."""
+        return sum(self.counts.values())
+
+    def __add__(self, other: Latency) -> Latency:
+        return Latency(Counter(self.counts) + Counter(other.counts), max(self.slowest, other.slowest))
+
+    def quantile(self, share: float) -> float | None:
+        """Seconds within which this share of them was served, a tenth too long at most; None when there are none."""
+        left = share * self.events
+        for step in sorted(self.counts):
+            left -= self.counts[step]
+            if left <= 0:
+                return min(1.1**step / 1_000, self.slowest / 1_000_000)
+        return None
+
+
+def _step(micros: int) -> int:
+    return max(0, math.ceil(math.log(max(micros, 1) / 1_000) / _STEP))
+
+
+def measure(state: State, now: int) -> Latency:
+    """Measure the interactions that were served since it was last measured. To be called when no stage is behind.
+
+    Args:
+        state: The open state.
+        now: Micros.
+
+    Returns:
+        What was measured; nothing when nothing was served.
+    """
+    total = Latency()
+    while True:
+        with state.reading() as connection:
+            cursor = read_cursor(connection, NAME)
+            served = read_cursor(connection, AccumulateStage.name, str(live_generation(connection))).position
+            reached = (served or {"interaction_no": 0})["interaction_no"]
+            # What was served before anybody measured is left out: its times would tell of the past.
+            since = reached if cursor.position is None else cursor.position["interaction_no"]
+            until = min(reached, since + _AT_ONCE)
+            times = connection.execute(
+                sa.select(interaction.c.received_at).where(
+                    interaction.c.interaction_no > since, interaction.c.interaction_no <= until
+                )
+            ).scalars()
+            found = Latency.of(now - received_at for received_at in times)
+        if until <= since and cursor.position is not None:
+            return total
+        with state.writing() as connection:
+            move_cursor(connection, cursor, {"interaction_no": until})
+            if found.events:
+                counts = {str(step): count for step, count in found.counts.items()}
+                connection.execute(
+                    served_batch.insert().values(
+                        batch_no=reserve(connection, "served_batch", 1),
+                        served_at=now,
+                        events=found.events,
+                        slowest=found.slowest,
+                        histogram=to_json(counts),
+                    )
+                )
+            connection.execute(served_batch.delete().where(served_batch.c.served_at < now - KEPT_MICROS))
+        total = total + found
+
+
+@dataclass(frozen=True, slots=True)
+class ServedBatch:
+    """The interactions of one batch.
+
+    Attributes:
+        served_at: When they were in the profiles (micros).
+        latency: How long they took.
+    """
+
+    served_at: int
+    latency: Latency
+
+
+def served_batches(connection: sa.Connection, since: int, most: int = 10_000) -> list[ServedBatch]:
+    """The newest batches, the oldest of them first.
+
+    Args:
+        connection: A connection that sees the state store.
+        since: Those served from then on (micros).
+        most: How many at most.
+    """
+    columns = (served_batch.c.served_at, served_batch.c.histogram, served_batch.c.slowest)
+    rows = connection.execute(
+        sa.select(*columns)
+        .where(served_batch.c.served_at >= since)
+        .order_by(served_batch.c.served_at.desc())
+        .limit(most)
+    ).all()
+    return [
+        ServedBatch(at, Latency({int(step): n for step, n in from_json(text).items()}, slowest))
+        for at, text, slowest in reversed(rows)
+    ]
+
+
+def together(batches: Iterable[ServedBatch]) -> Latency:
+    """The times of several batches."""
+    return sum((one.latency for one in batches), start=Latency())
