@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import typer
 
-from customer_profiles.cli.identity import deciding, explaining, model, reviewing, verifying
+from customer_profiles.cli.identity import deciding, explaining, model, recounting, reviewing, verifying
 
 app = typer.Typer(
     help="Who is who: explain, look at doubtful matches, decide, take decisions back.", no_args_is_help=True
 )
 app.command("explain")(explaining.explain)
-app.command("history")(explaining.history)
-app.command("as-of")(explaining.as_of)
+app.command("history")(recounting.history)
+app.command("as-of")(recounting.as_of)
 app.command("review")(reviewing.review)
 app.command("preview")(deciding.preview)
 app.command("decide")(deciding.decide)

@@ -20,60 +20,23 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 
 from customer_profiles.identity.clusters.linkage import UNIT
-from customer_profiles.identity.clusters.vetoes import Verdict
-from customer_profiles.identity.decisions.decisions import read_decisions, rulings_at
 from customer_profiles.identity.decisions.rulings import Rulings
-from customer_profiles.identity.explain.pair import (
-    ExplainError,
-    KeyState,
-    PairFacts,
-    SharedKey,
-    explain_pairs,
+from customer_profiles.identity.explain.links import (
+    Link,
+    decided_links,
+    links_among,
+    path_between,
+    rulings_taken_in,
 )
+from customer_profiles.identity.explain.pair import ExplainError, PairFacts, SharedKey, explain_pairs
 from customer_profiles.identity.explain.refusal import Turn, aparts_between, turn_of
+from customer_profiles.identity.explain.sentence import sentence_of
 from customer_profiles.identity.graph.live_graph import LiveGraph
 from customer_profiles.identity.linking import linkage_of
-from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.identity.model.models import model_in_use
-from customer_profiles.identity.tables import decision, edge, member
-from customer_profiles.settings.identity import IdentitySettings, Joins
+from customer_profiles.identity.tables import decision, member
+from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.bulk import rows_by_key
-from customer_profiles.state.cursors import read_cursor
-from customer_profiles.state.schema import from_json
-
-DECISION = "decision"
-"""The kind of a link that a steward made."""
-
-
-@dataclass(frozen=True)
-class Link:
-    """Two records with an edge between them, or that a *together* joined.
-
-    Attributes:
-        left_no: The smaller record.
-        right_no: The larger one.
-        weight: In 1/1024 bit; None for a decision.
-        kind: What gives the weight: a kind of identifier, `probabilistic`, or `decision`.
-        support: What the two share: kinds of identifiers and blocking rules; of a decision its ID.
-        refusal: Why clustering refused it, None where it was accepted.
-    """
-
-    left_no: int
-    right_no: int
-    weight: int | None
-    kind: str
-    support: tuple[str, ...]
-    refusal: str | None
-
-    @property
-    def accepted(self) -> bool:
-        """Whether clustering took it."""
-        return self.refusal is None
-
-    @property
-    def bits(self) -> float | None:
-        """Its weight in bits."""
-        return None if self.weight is None else self.weight / UNIT
 
 
 @dataclass(frozen=True)
@@ -165,7 +128,7 @@ def explain(
             "`customer-profiles identity history` tells how one customer came to be."
         )
     use = model_in_use(connection)
-    rulings = _rulings(connection)
+    rulings = rulings_taken_in(connection)
     members = members_of_customers(connection, generation, customers)
     graph = links_among(connection, generation, [one for of in members.values() for one in of])
     edges = tuple(link for link in graph if _between(link, set(left), set(right)))
@@ -181,7 +144,7 @@ def explain(
     decided = _made(connection, rulings, *((left, right) if together else sides))
     return Explanation(
         together=together,
-        sentence=_sentence(together, pair, found, facts, turn, path, decided, use.bundle, settings),
+        sentence=sentence_of(together, pair, found, facts, turn, path, use.bundle, settings),
         left=tuple(sorted(left)),
         right=tuple(sorted(right)),
         customers=customers,
@@ -211,96 +174,6 @@ def members_of_customers(
     return {customer_no: tuple(records) for customer_no, records in members.items()}
 
 
-def links_among(
-    connection: sa.Connection, generation: int, records: Collection[int], beyond: bool = False
-) -> tuple[Link, ...]:
-    """Every edge among records, refused ones too, the heaviest first.
-
-    Args:
-        connection: Reading the state store.
-        generation: The generation.
-        records: The records.
-        beyond: Whether edges to other records are wanted as well.
-    """
-    inside = set(records)
-    names = ("left_no", "right_no", "weight", "kind", "support", "refusal")
-    keys = [(generation, number) for number in inside]
-    rows = set(rows_by_key(connection, edge, ("generation", "left_no"), keys, names))
-    rows |= set(rows_by_key(connection, edge, ("generation", "right_no"), keys, names))
-    links = [
-        Link(left, right, weight, kind, tuple(from_json(support)), refusal)
-        for left, right, weight, kind, support, refusal in rows
-        if beyond or (left in inside and right in inside)
-    ]
-    return tuple(sorted(links, key=lambda link: (-(link.weight or 0), link.left_no, link.right_no)))
-
-
-def links_of_customer(
-    connection: sa.Connection, generation: int, records: Collection[int], *, beyond: bool
-) -> tuple[Link, ...]:
-    """Every edge and *together* among the records of a customer.
-
-    Args:
-        connection: Reading the state store.
-        generation: The generation.
-        records: The records of the customer.
-        beyond: Whether edges that were refused to records of others are wanted as well.
-    """
-    inside = set(records)
-    decided = (
-        link for link in decided_links(_rulings(connection)) if {link.left_no, link.right_no} <= inside
-    )
-    return (*decided, *links_among(connection, generation, records, beyond))
-
-
-def decided_links(rulings: Rulings) -> list[Link]:
-    """The pairs that *together* decisions in force join."""
-    return [
-        Link(min(one, other), max(one, other), None, DECISION, (together.decision_id,), None)
-        for together in rulings.togethers
-        for one in sorted(together.side_a)
-        for other in sorted(together.side_b)
-        if one != other
-    ]
-
-
-def path_between(left: Collection[int], right: Collection[int], links: Iterable[Link]) -> tuple[Link, ...]:
-    """The fewest accepted links that lead from one side to the other; of several such ways the one with the heaviest links.
-
-    Args:
-        left: Where to begin.
-        right: Where to end.
-        links: All links there are; refused ones lead nowhere.
-    """
-    beside: dict[int, list[Link]] = {}
-    for link in links:
-        if link.accepted:
-            beside.setdefault(link.left_no, []).append(link)
-            beside.setdefault(link.right_no, []).append(link)
-    # By record how it was reached: how sure that way is, and the link that it ends with.
-    reached: dict[int, tuple[float, Link | None]] = dict.fromkeys(left, (float("inf"), None))
-    newest = sorted(reached)
-    while newest and not set(newest) & set(right):
-        found: dict[int, tuple[float, Link]] = {}
-        for record in newest:
-            for link in beside.get(record, ()):
-                other = link.right_no if link.left_no == record else link.left_no
-                sure = min(reached[record][0], float("inf") if link.weight is None else link.weight)
-                if other not in reached and (other not in found or sure > found[other][0]):
-                    found[other] = sure, link
-        reached |= found
-        newest = sorted(found)
-    ends = [record for record in newest if record in set(right)]
-    if not ends:
-        return ()
-    at = max(ends, key=lambda record: (reached[record][0], -record))
-    path: list[Link] = []
-    while (last := reached[at][1]) is not None:
-        path.append(last)
-        at = last.right_no if last.left_no == at else last.left_no
-    return tuple(reversed(path))
-
-
 def _customer_of(connection: sa.Connection, generation: int, records: Collection[int]) -> int:
     keys = [(generation, number) for number in records]
     found = rows_by_key(connection, member, ("generation", "record_no"), keys, ("record_no", "customer_no"))
@@ -312,12 +185,6 @@ def _customer_of(connection: sa.Connection, generation: int, records: Collection
     if len(customers) != 1:
         raise ExplainError(f"A side names records of {len(customers)} customers: name those of one.")
     return int(customers.pop())
-
-
-def _rulings(connection: sa.Connection) -> Rulings:
-    """The decisions that the graph has taken in."""
-    position = read_cursor(connection, "resolve").position
-    return rulings_at(read_decisions(connection), position["change_no"] if position else 0)
 
 
 def _between(link: Link, left: set[int], right: set[int]) -> bool:
@@ -367,95 +234,3 @@ def _made(
     columns = ("decided_at", "decision_id", "kind", "decided_by")
     rows = sorted(rows_by_key(connection, decision, "decision_id", ids, columns))
     return tuple(Made(decision_id, kind, at, by) for at, decision_id, kind, by in rows)
-
-
-def _sentence(
-    together: bool,
-    pair: tuple[int, int],
-    found: Link | None,
-    facts: PairFacts,
-    turn: Turn | None,
-    path: tuple[Link, ...],
-    decided: tuple[Made, ...],
-    bundle: ModelBundle,
-    settings: IdentitySettings,
-) -> str:
-    if together:
-        return _why(pair, path)
-    if found is not None and turn is not None:
-        return f"They are two customers: {_refused(found, turn)}"
-    return f"They are two customers: {_no_edge(facts, bundle, settings)}"
-
-
-def _why(pair: tuple[int, int], path: tuple[Link, ...]) -> str:
-    if not path:
-        return "They are one customer as it stands; the edges have changed since, and the next run decides again."
-    if len(path) == 1 and path[0].kind == DECISION:
-        return "They are one customer: a steward put them together."
-    if len(path) == 1:
-        return f"They are one customer: {_edge_words(path[0])} joins them."
-    return (
-        f"They are one customer: {len(path)} links lead from one to the other, the weakest of which is "
-        + (
-            _edge_words(min(path, key=lambda link: float("inf") if link.weight is None else link.weight))
-            + "."
-        )
-    )
-
-
-def _edge_words(link: Link) -> str:
-    if link.kind == DECISION:
-        return "a decision"
-    what = "the model's score" if link.kind == "probabilistic" else f"a shared {link.kind}"
-    return f"{what} of {link.bits:.2f} bits"
-
-
-def _refused(found: Link, turn: Turn) -> str:
-    words = f"{_edge_words(found)} between {found.left_no} and {found.right_no}"
-    if turn.verdict is Verdict.LINKAGE and turn.linkage is not None:
-        numbers = turn.linkage
-        return (
-            f"{words} was refused, for the sides of {len(turn.left_side)} and {len(turn.right_side)} records do not hang "
-            f"together: strongest {numbers.strongest / UNIT:.2f}, mean {numbers.mean / UNIT:.2f} bits with "
-            f"{numbers.missing} of {numbers.missing + numbers.edges} pairs missing, which makes {numbers.mixed / UNIT:.2f}, "
-            f"below the threshold of {numbers.threshold / UNIT:.2f}."
-        )
-    if turn.verdict is Verdict.APART:
-        return f"{words} was refused, for a steward ruled that they stay apart."
-    if turn.verdict is Verdict.EXCLUSIVE:
-        return f"{words} was refused, for each side has another {' and another '.join(turn.exclusive)}."
-    if turn.verdict is Verdict.NAMES:
-        return f"{words} was refused, for they plainly differ in first name and in birth date."
-    return f"{words} counts, but the graph was not brought up to date since: run `customer-profiles run`."
-
-
-def _no_edge(facts: PairFacts, bundle: ModelBundle, settings: IdentitySettings) -> str:
-    score = facts.score.weight / UNIT
-    joining = [
-        key.name
-        for key in facts.shared
-        if key.identifier
-        and key.state is KeyState.LIVE
-        and settings.identifiers[key.name].joins is Joins.UNLESS_NAMES_CONFLICT
-    ]
-    live = [key for key in facts.shared if key.state is KeyState.LIVE]
-    if not facts.shared:
-        return (
-            "they share no identifier and no blocking key, so they were never compared; "
-            f"compared, they would have {score:.2f} bits."
-        )
-    if not live:
-        dead = ", ".join(sorted({f"{key.name} ({key.state.value})" for key in facts.shared}))
-        return f"all that they share counts as nothing: {dead}; compared, they would have {score:.2f} bits."
-    if score >= bundle.edge_threshold:
-        return (
-            f"compared they have {score:.2f} bits and no edge: of many copies of one content only the first few "
-            "are held against others."
-        )
-    names = (
-        f" The shared {', '.join(joining)} does not join them, for their first names differ."
-        if joining
-        else ""
-    )
-    review = ", which waits for review" if score >= bundle.review_floor else ""
-    return f"compared they have {score:.2f} bits{review}, below the {bundle.edge_threshold:.2f} that make an edge.{names}"

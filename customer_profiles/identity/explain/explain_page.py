@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from customer_profiles.identity.clusters.linkage import UNIT
-from customer_profiles.identity.explain.explain import Explanation, Link
+from customer_profiles.identity.explain.explain import Explanation
 from customer_profiles.identity.explain.graph_picture import LARGEST, Node, graph_picture
 from customer_profiles.identity.explain.history import CustomerHistory
+from customer_profiles.identity.explain.links import Link
 from customer_profiles.identity.explain.waterfall import parts_of, waterfall
 from customer_profiles.identity.explain.words import (
     LINK_COLUMNS,

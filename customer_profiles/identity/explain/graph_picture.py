@@ -10,8 +10,8 @@ from html import escape
 import numpy as np
 
 from customer_profiles.identity.clusters.cut_edges import cut_edges
-from customer_profiles.identity.explain.explain import DECISION, Link
 from customer_profiles.identity.explain.layout import lay_out
+from customer_profiles.identity.explain.links import DECISION, Link
 from customer_profiles.identity.page import AGAINST, FOR
 
 LARGEST = 150

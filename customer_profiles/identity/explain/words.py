@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from customer_profiles.identity.clusters.linkage import UNIT
-from customer_profiles.identity.explain.explain import DECISION, Link
 from customer_profiles.identity.explain.history import Move
+from customer_profiles.identity.explain.links import DECISION, Link
 from customer_profiles.identity.explain.refusal import Turn
 from customer_profiles.identity.graph.events import IdentityEvent
 

@@ -10,8 +10,9 @@ import pytest
 
 from customer_profiles.identity.clusters.vetoes import Verdict
 from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
-from customer_profiles.identity.explain.explain import DECISION, Explanation, explain
+from customer_profiles.identity.explain.explain import Explanation, explain
 from customer_profiles.identity.explain.explain_page import shared_rows
+from customer_profiles.identity.explain.links import DECISION
 from customer_profiles.identity.explain.pair import ExplainError, KeyState
 from customer_profiles.identity.explain.waterfall import parts_of
 from customer_profiles.settings import Settings
