@@ -102,6 +102,15 @@ def test_history_tells_a_merge_and_its_end_and_as_of_who_belonged_to_whom(
     [decision] = rows(settings, "SELECT decision_id FROM decision")
     undone = command("identity", "undo", *decision, "--by", "kim", "--reason", "a slip", settings=settings)
     assert undone.code == 0, undone.error
+    then = command("identity", "history", one, "--as-of", 1, "--json", settings=settings).json
+    assert then["edges_left_out"] == 0
+    assert (
+        then["records"] == command("identity", "as-of", one, 1, "--json", settings=settings).json["records"]
+    )
+    assert (
+        "No history of edges is kept"
+        in command("identity", "history", one, "--as-of", 1, settings=settings).out
+    )
     again = customer()
     assert again["records"] == before["records"]
     assert again["customer_id"] == before["customer_id"]

@@ -19,7 +19,7 @@ from customer_profiles.cli.identity.showing import (
     write_page,
 )
 from customer_profiles.cli.opened import open_to_read
-from customer_profiles.cli.output import JsonOption, moment, say, show_json, show_table
+from customer_profiles.cli.output import JsonOption, moment, out, say, show_json, show_table
 
 if TYPE_CHECKING:
     import sqlalchemy as sa
@@ -66,7 +66,7 @@ def history(
     """
     from customer_profiles.identity.explain.explain_page import history_page
     from customer_profiles.identity.explain.history import history_of
-    from customer_profiles.identity.explain.links import links_of_customer
+    from customer_profiles.identity.explain.links import links_at, links_of_customer
     from customer_profiles.identity.graph.as_of import latest_commit
     from customer_profiles.identity.stewardship.masking import Sight
     from customer_profiles.identity.stewardship.record_facts import record_facts
@@ -80,18 +80,21 @@ def history(
         told = history_of(
             connection, customer_named_at(connection, sources, customer, commit.commit_no), commit
         )
-        links = links_of_customer(
-            connection, live_generation_of(connection), told.members, beyond=commit == latest
-        )
+        live, left_out = live_generation_of(connection), None
+        if commit == latest:
+            links = links_of_customer(connection, live, told.members, beyond=True)
+        else:
+            then = links_at(connection, live, told.members, commit.committed_at)
+            links, left_out = then.links, then.left_out
         id_of = ids_shown(opened, connection, _customers_in(told))
         records = {end for link in links for end in (link.left_no, link.right_no)}
         facts = record_facts(connection, records | set(told.members), sight)
     if html is not None:
-        write_page(html, history_page(told, id_of, facts, links, sight, latest=commit == latest))
+        write_page(html, history_page(told, id_of, facts, links, sight, left_out))
     if json:
-        show_json(_history(told, id_of, links))
+        show_json(_history(told, id_of, links, left_out))
         return
-    _show_history(told, id_of, links)
+    _show_history(told, id_of, links, left_out)
     say_next(html, "customer-profiles identity explain A B")
 
 
@@ -140,14 +143,19 @@ def as_of(
         say(f"Records: {', '.join(map(str, members))}")
 
 
-def _show_history(told: CustomerHistory, id_of: Mapping[int, str], links: Sequence[Link]) -> None:
+def _show_history(
+    told: CustomerHistory, id_of: Mapping[int, str], links: Sequence[Link], left_out: int | None
+) -> None:
     from customer_profiles.identity.explain.explain_page import history_rows
+    from customer_profiles.identity.explain.words import edges_then
 
     commit = told.commit
     say((f"Customer {id_of[told.customer_no]}", "bold"), f" at commit {commit.commit_no}")
     say(f"Records: {', '.join(map(str, told.members))}")
     show_table("How it came to be", ("commit", "when", "what happened", "why"), history_rows(told, id_of))
     show_links("Edges", links)
+    if left_out is not None:
+        out.print(edges_then(left_out), style="dim")
 
 
 def _show_stays(
@@ -180,7 +188,9 @@ def _show_stays(
     )
 
 
-def _history(told: CustomerHistory, id_of: Mapping[int, str], links: Sequence[Link]) -> dict[str, object]:
+def _history(
+    told: CustomerHistory, id_of: Mapping[int, str], links: Sequence[Link], left_out: int | None
+) -> dict[str, object]:
     """A history as `--json` prints it, customers by their IDs."""
     return {
         "customer_id": id_of[told.customer_no],
@@ -211,6 +221,7 @@ def _history(told: CustomerHistory, id_of: Mapping[int, str], links: Sequence[Li
             for step in told.steps
         ],
         "links": links,
+        "edges_left_out": left_out,
     }
 
 

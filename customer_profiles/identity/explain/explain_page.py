@@ -13,6 +13,7 @@ from customer_profiles.identity.explain.waterfall import parts_of, waterfall
 from customer_profiles.identity.explain.words import (
     LINK_COLUMNS,
     cause_words,
+    edges_then,
     link_row,
     move_words,
     turn_rows,
@@ -79,8 +80,7 @@ def history_page(
     facts: Mapping[int, RecordFacts],
     links: Sequence[Link],
     sight: Sight,
-    *,
-    latest: bool,
+    left_out: int | None,
 ) -> str:
     """How a customer came to be.
 
@@ -90,13 +90,13 @@ def history_page(
         facts: Every record in it, and at the far end of links, as they may be shown.
         links: Edges and decisions among its members, and edges that were refused to records of others.
         sight: How values are shown.
-        latest: Whether it is told up to today.
+        left_out: Of a past commit, how many edges of today may be newer; None when it is told up to today.
     """
     when = f"commit {told.commit.commit_no} ({moment(told.commit.committed_at)} UTC)"
     remark = (
         "Pale records are of other customers, at the far end of refused edges."
-        if latest
-        else "The records are those of that commit; the edges among them are those of today."
+        if left_out is None
+        else edges_then(left_out)
     )
     return page(
         f"Customer {id_of[told.customer_no]}",

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from customer_profiles.cleaning.tables import record
 from customer_profiles.identity.clusters.linkage import UNIT
-from customer_profiles.identity.decisions.decisions import read_decisions, rulings_at
-from customer_profiles.identity.decisions.rulings import Rulings
+from customer_profiles.identity.decisions.decisions import DecisionKind, read_decisions, rulings_at
+from customer_profiles.identity.decisions.log import logged_decisions
+from customer_profiles.identity.decisions.rulings import Rulings, Together
 from customer_profiles.identity.tables import edge
 from customer_profiles.state.bulk import rows_by_key
 from customer_profiles.state.cursors import read_cursor
@@ -94,6 +96,51 @@ def links_of_customer(
     return (*decided, *links_among(connection, generation, records, beyond))
 
 
+@dataclass(frozen=True)
+class LinksThen:
+    """What is known today of the links at a past commit.
+
+    Attributes:
+        links: The *together* decisions in force then, and the edges of today that no change of a record made since.
+        left_out: How many edges of today may be newer than the commit, for a record at their end changed after it.
+    """
+
+    links: tuple[Link, ...]
+    left_out: int
+
+
+def links_at(
+    connection: sa.Connection, generation: int, records: Collection[int], committed_at: int
+) -> LinksThen:
+    """The links among the records of a customer at a past commit, as far as they can be known.
+
+    Decisions are kept with their times; of edges no history is kept, only those of today are there.
+
+    Args:
+        connection: Reading the state store.
+        generation: The live generation.
+        records: The records of the customer at the commit.
+        committed_at: When that was (micros).
+    """
+    inside = set(records)
+    of_record = rows_by_key(connection, record, "record_no", inside, ("record_no", "received_at"))
+    changed = {record_no for record_no, received_at in of_record if received_at > committed_at}
+    edges = links_among(connection, generation, records)
+    kept = tuple(link for link in edges if not {link.left_no, link.right_no} & changed)
+    in_force = Rulings(
+        tuple(
+            Together(one.decision_id, one.decided_at, frozenset(one.side_a), frozenset(one.side_b))
+            for one in logged_decisions(connection)
+            if one.kind is DecisionKind.TOGETHER
+            and one.decided_at <= committed_at
+            and (one.undone_at is None or one.undone_at > committed_at)
+        ),
+        (),
+    )
+    decided = (link for link in decided_links(in_force) if {link.left_no, link.right_no} <= inside)
+    return LinksThen((*decided, *kept), len(edges) - len(kept))
+
+
 def decided_links(rulings: Rulings) -> list[Link]:
     """The pairs that *together* decisions in force join."""
     return [
@@ -123,18 +170,18 @@ def path_between(left: Collection[int], right: Collection[int], links: Iterable[
     newest = sorted(reached)
     while newest and not set(newest) & set(right):
         found: dict[int, tuple[float, Link]] = {}
-        for record in newest:
-            for link in beside.get(record, ()):
-                other = link.right_no if link.left_no == record else link.left_no
-                sure = min(reached[record][0], float("inf") if link.weight is None else link.weight)
+        for at in newest:
+            for link in beside.get(at, ()):
+                other = link.right_no if link.left_no == at else link.left_no
+                sure = min(reached[at][0], float("inf") if link.weight is None else link.weight)
                 if other not in reached and (other not in found or sure > found[other][0]):
                     found[other] = sure, link
         reached |= found
         newest = sorted(found)
-    ends = [record for record in newest if record in set(right)]
+    ends = [one for one in newest if one in set(right)]
     if not ends:
         return ()
-    at = max(ends, key=lambda record: (reached[record][0], -record))
+    at = max(ends, key=lambda one: (reached[one][0], -one))
     path: list[Link] = []
     while (last := reached[at][1]) is not None:
         path.append(last)

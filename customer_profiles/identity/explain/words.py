@@ -81,6 +81,22 @@ def cause_words(event: IdentityEvent) -> str:
     return because
 
 
+def edges_then(left_out: int) -> str:
+    """What has to be said beside the edges of a past commit.
+
+    Args:
+        left_out: How many edges of today are not shown, since a record of theirs changed later.
+    """
+    said = (
+        "No history of edges is kept: these are today's, between records that have not changed since. Who belonged to "
+        "the customer and what stewards had put together is as of the commit."
+    )
+    if left_out:
+        many = "edges are" if left_out > 1 else "edge is"
+        said += f" {left_out:,} {many} left out, for a record at an end changed after it."
+    return said
+
+
 def numbers(records: Sequence[int]) -> str:
     """Record numbers, the first few of many."""
     return _first(records, _SPELT_OUT)
