@@ -133,6 +133,18 @@ decision = sa.Table(
     comment="What stewards said about who is one person and who is not.",
 )
 
+unmasking = sa.Table(
+    "unmasking",
+    STATE,
+    column("unmasking_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("asked_at", Micros, index=True, owner=Owner.SYSTEM, data_class=_NONE),
+    column("asked_by", Text, owner=Owner.SYSTEM, data_class=_PSEUDONYM),
+    column("command", Text, owner=Owner.SYSTEM, data_class=_NONE, comment="What showed the values."),
+    column("record_nos", Json, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Whose values were shown."),
+    column("reason", Text, owner=Owner.RECORD, data_class=DataClass.SENSITIVE),
+    comment="Who was shown values of persons in clear, and why; written before they are shown, never rewritten.",
+)
+
 identity_event = sa.Table(
     "identity_event",
     STATE,

@@ -28,12 +28,6 @@ ApplyOption = Annotated[
         "--apply/--no-apply", help="Bring customers and profiles up to date now, or leave it to the next run."
     ),
 ]
-UnmaskOption = Annotated[
-    bool, typer.Option("--unmask", help="Show values of persons in clear; needs --reason.")
-]
-WhyOption = Annotated[
-    str | None, typer.Option("--reason", help="Why values are shown in clear, with --unmask.")
-]
 
 _ATTEMPTS = 3
 _TOLD = (
@@ -70,6 +64,11 @@ class ShownPreview:
     ids: tuple[Mapping[str, Any], ...]
     in_its_way: tuple[str, ...]
     waiting: int
+
+    @property
+    def records(self) -> frozenset[int]:
+        """Every record of the customers that it shows."""
+        return frozenset(one for records in self.after.values() for one in records)
 
 
 def shown_preview(connection: sa.Connection, keys: KeyProvider, preview: Preview) -> ShownPreview:

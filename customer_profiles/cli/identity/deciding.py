@@ -13,13 +13,12 @@ from customer_profiles.cli.identity.applying import (
     ByOption,
     ReasonOption,
     ShownPreview,
-    UnmaskOption,
-    WhyOption,
     bring_up_to_date,
     show_preview,
     shown_preview,
     write,
 )
+from customer_profiles.cli.identity.unmasking import AskedByOption, UnmaskOption, WhyOption, write_down
 from customer_profiles.cli.opened import Opened, open_to_read
 from customer_profiles.cli.output import JsonOption, moment, out, say, show_json, show_table
 
@@ -171,9 +170,10 @@ def preview(
     other: Annotated[str | None, typer.Argument(metavar="[B]", help=_SIDE)] = None,
     unmask: UnmaskOption = False,
     reason: WhyOption = None,
+    by: AskedByOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show exactly what a decision, or taking one back, would change. Nothing is written.
+    """Show exactly what a decision, or taking one back, would change. Nothing is decided.
 
     Examples: customer-profiles identity preview apart crm:C00000017 shop:4711
 
@@ -203,8 +203,9 @@ def preview(
         if json:
             show_json(shown)
             return
+        write_down(opened.settings, sight, by, "preview", shown.records)
         show_preview(connection, shown, sight)
-    say("Nothing was written.")
+    say("Nothing was decided.")
     command = f"undo {one}" if other is None else f"decide {kind.value} {one} {other}"
     say("Next: ", f'customer-profiles identity {command} --by NAME --reason "…"')
 
@@ -265,16 +266,18 @@ def unmerge(
             preview=shown_preview(connection, opened.keys, found),
         )
         if not json:
+            sight = Sight.asked(unmask, reason)
+            write_down(opened.settings, sight, by, "unmerge", shown.preview.records)
             _show_parted(shown)
-            show_preview(connection, shown.preview, Sight.asked(unmask, reason))
+            show_preview(connection, shown.preview, sight)
     if dry_run:
         if json:
             show_json(shown)
         else:
-            say("Nothing was written.")
+            say("Nothing was decided.")
         return
     if not yes and not typer.confirm("Take the customer apart?"):
-        say("Nothing was written.")
+        say("Nothing was decided.")
         raise typer.Exit(1)
     decision_id = write(
         opened.settings,
@@ -296,6 +299,7 @@ def decisions(
         bool, typer.Option("--unmask", help="Show the reasons that stewards wrote; needs --reason.")
     ] = False,
     reason: WhyOption = None,
+    by: AskedByOption = None,
     json: JsonOption = False,
 ) -> None:
     """List what stewards decided, the newest first. Their reasons are free text and may name persons: see --unmask.
@@ -310,6 +314,8 @@ def decisions(
     sight = Sight.asked(unmask, reason)
     with open_to_read() as opened, opened.state.reading() as connection:
         found = logged_decisions(connection, undone=not in_force, limit=limit)
+    named = {record_no for one in found for record_no in (*one.side_a, *one.side_b)}
+    write_down(opened.settings, sight, by, "decisions", named)
     if json:
         hidden = () if sight.clear else ("reason", "undone_reason")
         show_json(

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customer_profiles.cli.identity.applying import UnmaskOption, WhyOption
 from customer_profiles.cli.identity.showing import (
     HtmlOption,
     ids_shown,
@@ -16,6 +15,7 @@ from customer_profiles.cli.identity.showing import (
     show_links,
     write_page,
 )
+from customer_profiles.cli.identity.unmasking import AskedByOption, UnmaskOption, WhyOption, write_down
 from customer_profiles.cli.opened import Opened, open_to_read
 from customer_profiles.cli.output import JsonOption, moment, say, show_json, show_table
 
@@ -35,6 +35,7 @@ def explain(
     values: ValuesOption = False,
     unmask: UnmaskOption = False,
     reason: WhyOption = None,
+    by: AskedByOption = None,
     json: JsonOption = False,
 ) -> None:
     """Explain why A and B are one customer, or why not: edges, weights, what they share, the veto that refused.
@@ -64,6 +65,7 @@ def explain(
         id_of = ids_shown(opened, connection, told.customers)
         facts = record_facts(connection, [record for of in told.members.values() for record in of], sight)
         compared = compared_records(connection, [told.pair], sight)[told.pair]
+    write_down(opened.settings, sight, by, "explain", told.pair if html is None else facts)
     if html is not None:
         write_page(html, explain_page(told, id_of, facts, compared, sight))
     if json:

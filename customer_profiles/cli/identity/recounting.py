@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from customer_profiles.cli.identity.applying import UnmaskOption, WhyOption
 from customer_profiles.cli.identity.showing import (
     HtmlOption,
     ids_shown,
@@ -18,6 +17,7 @@ from customer_profiles.cli.identity.showing import (
     show_links,
     write_page,
 )
+from customer_profiles.cli.identity.unmasking import AskedByOption, UnmaskOption, WhyOption, write_down
 from customer_profiles.cli.opened import open_to_read
 from customer_profiles.cli.output import JsonOption, moment, out, say, show_json, show_table
 
@@ -54,6 +54,7 @@ def history(
     html: HtmlOption = None,
     unmask: UnmaskOption = False,
     reason: WhyOption = None,
+    by: AskedByOption = None,
     json: JsonOption = False,
 ) -> None:
     """Tell how a customer came to be: which records came and went, commit by commit, and why.
@@ -90,6 +91,7 @@ def history(
         records = {end for link in links for end in (link.left_no, link.right_no)}
         facts = record_facts(connection, records | set(told.members), sight)
     if html is not None:
+        write_down(opened.settings, sight, by, "history", facts)
         write_page(html, history_page(told, id_of, facts, links, sight, left_out))
     if json:
         show_json(_history(told, id_of, links, left_out))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customer_profiles.cli.identity.applying import UnmaskOption, WhyOption
+from customer_profiles.cli.identity.unmasking import AskedByOption, UnmaskOption, WhyOption, write_down
 from customer_profiles.cli.opened import open_to_read
 from customer_profiles.cli.output import JsonOption, out, say, show_json, show_table
 
@@ -59,6 +59,7 @@ def review(
     ] = False,
     unmask: UnmaskOption = False,
     reason: WhyOption = None,
+    by: AskedByOption = None,
     json: JsonOption = False,
 ) -> None:
     """List the matches that a person should look at, those first whose answer is worth most.
@@ -98,6 +99,8 @@ def review(
         precision = None
         if kind is Kind.SAMPLE:
             precision = reviewed_precision(connection, opened.settings.identity)
+    if values or json:
+        write_down(opened.settings, sight, by, "review", facts)
     items = [
         ShownItem(
             item,
