@@ -8,6 +8,8 @@ import sqlalchemy as sa
 
 from customer_profiles.identity import checks
 from customer_profiles.identity.evaluation.evaluation import Evaluation
+from customer_profiles.identity.explain.recent_events import ExplainedEvent, recent_events
+from customer_profiles.identity.graph.events import events_by_cause, last_event
 from customer_profiles.identity.model.models import model_in_use
 from customer_profiles.identity.model.report import ModelReport, model_report
 from customer_profiles.identity.stewardship import labels
@@ -171,6 +173,42 @@ def match_weights(state: State) -> list[tuple[str, str, float]]:
     """Comparison, level and weight in bits of the model in use."""
     with state.reading() as connection:
         return model_in_use(connection).bundle.match_weights()
+
+
+@dataclass(frozen=True)
+class EventsTold:
+    """What happened to customers since an event.
+
+    Attributes:
+        counts: Kind, cause, number of events.
+        newest: The newest merges and splits, with why.
+    """
+
+    counts: list[tuple[str, str, int]]
+    newest: list[ExplainedEvent]
+
+
+def last_identity_event(state: State) -> int:
+    """The number of the newest identity event; 0 before the first."""
+    with state.reading() as connection:
+        return last_event(connection)
+
+
+def identity_events(state: State, settings: Settings, since: int, most: int = 10) -> EventsTold:
+    """What happened to customers after an event, the newest merges and splits explained.
+
+    Args:
+        state: The open state.
+        settings: The settings.
+        since: The number of that event.
+        most: How many are explained at most.
+    """
+    with state.reading() as connection:
+        live = live_generation(connection)
+        return EventsTold(
+            events_by_cause(connection, since),
+            recent_events(connection, live, settings.identity, since, most),
+        )
 
 
 def hub_shares(state: State, settings: Settings) -> list[checks.HubShare]:

@@ -41,6 +41,7 @@ def one_by_one(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Co
     derived = (
         "identity_model",
         "identity_graph",
+        "identity_events",
         "interaction_buckets",
         "traits",
         "segments",

@@ -151,3 +151,18 @@ def test_the_run_is_there_to_look_at(company: Settings) -> None:
 
     assert runs[-1].job_name == "first_run"
     assert graph is not None
+
+
+def test_what_happened_to_customers_is_told_with_why(company: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(company.folder / ".dagster")) as instance:
+        first = instance.fetch_materializations(
+            dg.AssetKey("identity_events"), limit=1, ascending=True
+        ).records[0]
+
+    assert first.asset_materialization is not None
+    metadata = first.asset_materialization.metadata
+    told = metadata["events of this run"]
+    assert isinstance(told, dg.TableMetadataValue)
+    counts = [record.data for record in told.records]
+    assert [(one["what"], one["cause"]) for one in counts] == [("create", "record")]
+    assert int(str(counts[0]["events"])) == metadata["dagster/row_count"].value

@@ -148,6 +148,43 @@ def events_of(connection: sa.Connection, customers: Collection[int]) -> list[Sto
     return _stored(rows_by_key(connection, identity_event, "customer_no", customers, _COLUMNS))
 
 
+def last_event(connection: sa.Connection) -> int:
+    """The number of the newest event; 0 before the first."""
+    return int(connection.execute(sa.select(sa.func.max(identity_event.c.event_no))).scalar_one() or 0)
+
+
+def newest_events(
+    connection: sa.Connection, since: int, kinds: Collection[EventKind], most: int
+) -> list[StoredEvent]:
+    """The newest events of some kinds after one, the newest first.
+
+    Args:
+        connection: Reading the state store.
+        since: The number of the last event that is not asked for.
+        kinds: Of which kinds.
+        most: How many at most.
+    """
+    rows = connection.execute(
+        sa.select(*(identity_event.c[name] for name in _COLUMNS))
+        .where(identity_event.c.event_no > since, identity_event.c.kind.in_([kind.value for kind in kinds]))
+        .order_by(identity_event.c.event_no.desc())
+        .limit(most)
+    )
+    return _stored(tuple(row) for row in rows)[::-1]
+
+
+def events_by_cause(connection: sa.Connection, since: int) -> list[tuple[str, str, int]]:
+    """How many events came after one: kind, cause, number."""
+    kind, cause = identity_event.c.kind, identity_event.c.cause_kind
+    rows = connection.execute(
+        sa.select(kind, cause, sa.func.count())
+        .where(identity_event.c.event_no > since)
+        .group_by(kind, cause)
+        .order_by(kind, cause)
+    )
+    return [(str(kind), str(cause), int(count)) for kind, cause, count in rows]
+
+
 def _stored(rows: Iterable[tuple[Any, ...]]) -> list[StoredEvent]:
     return [
         StoredEvent(

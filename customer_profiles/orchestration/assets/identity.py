@@ -1,5 +1,7 @@
 """Who is who: the Splink model, and the graph of records, edges and customers."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from customer_profiles.identity import tables
@@ -49,30 +51,51 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             }
         )
 
-    @dg.asset(
-        name="identity_graph",
+    graph = dg.AssetSpec(
+        "identity_graph",
         group_name="identity",
         owners=[settings.owner],
         kinds={"splink", "table"},
         description=(
-            "Which records are one customer: edges with weight and evidence, members, claims, estates and identity "
-            "events with their causes."
+            "Which records are one customer: edges with weight and evidence, members, claims and estates."
         ),
         deps=["identity_model", *records],
         metadata={"dagster/column_schema": table_schema(tables.member)},
+        skippable=True,
     )
-    def identity_graph(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
+    events = dg.AssetSpec(
+        "identity_events",
+        group_name="identity",
+        owners=[settings.owner],
+        kinds={"table"},
+        description=(
+            "What happened to customers and why: create, merge, split, delete, each with its cause. Written with the graph, in "
+            "its transaction."
+        ),
+        deps=["identity_graph"],
+        metadata={"dagster/column_schema": table_schema(tables.identity_event)},
+        skippable=True,
+    )
+
+    @dg.multi_asset(name="resolve", specs=[graph, events], can_subset=True)
+    def resolve(
+        context: dg.AssetExecutionContext, pipeline: PipelineResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         with pipeline.opened() as house:
+            since = overview.last_identity_event(house.state)
             result = house.drain(house.resolve())
-            rows = overview.rows_in(house.state, "member")
+            rows = {name: overview.rows_in(house.state, name) for name in ("member", "identity_event")}
             shape = overview.cluster_shape(house.state)
-        metadata = stage_metadata(result, "member", rows)
+            told = overview.identity_events(house.state, house.settings, since)
+        metadata = stage_metadata(result, "member", rows["member"])
         metadata["customers by records"] = bars(
             "Customers by how many records they have",
             [(f"{size} records", count) for size, count in sorted(shape.sizes.items())],
         )
         metadata["edges refused"] = table(("why", "edges"), sorted(shape.refusals.items()))
-        return dg.MaterializeResult(metadata=metadata)
+        for key, of_it in ((graph.key, metadata), (events.key, _told(told, rows["identity_event"]))):
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=of_it)
 
     @dg.asset(
         name="identity_model_candidate",
@@ -104,4 +127,29 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             }
         )
 
-    return [identity_model, identity_graph, identity_model_candidate]
+    return [identity_model, resolve, identity_model_candidate]
+
+
+def _told(told: overview.EventsTold, rows: int) -> dict[str, dg.MetadataValue]:
+    """What happened to customers in this run; its newest merges and splits in a sentence each."""
+    return {
+        "dagster/row_count": dg.MetadataValue.int(rows),
+        "dagster/table_name": dg.MetadataValue.text("identity_event"),
+        "events of this run": table(("what", "cause", "events"), told.counts),
+        "why, the newest of this run": table(
+            ("event", "what", "cause", "records to explain", "why"),
+            (
+                (
+                    one.event.event_no,
+                    one.event.kind.value,
+                    one.event.cause_kind,
+                    "" if one.pair is None else " ".join(map(str, one.pair)),
+                    one.sentence,
+                )
+                for one in told.newest
+            ),
+        ),
+        "to see more": dg.MetadataValue.text(
+            "customer-profiles identity explain RECORD RECORD, customer-profiles identity history RECORD"
+        ),
+    }
