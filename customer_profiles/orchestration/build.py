@@ -9,6 +9,7 @@ from customer_profiles.orchestration.checks import build_checks
 from customer_profiles.orchestration.jobs import build_jobs
 from customer_profiles.orchestration.resources import PipelineOpener, Progress
 from customer_profiles.orchestration.schedules import build_schedules
+from customer_profiles.orchestration.sla import build_sla_checks, build_sla_sensor
 from customer_profiles.settings import Settings, load_settings
 
 
@@ -28,6 +29,7 @@ def build_definitions(
         SettingsError: The settings file is missing, or a key in it is unknown or wrong.
     """
     settings = settings or load_settings()
+    opener = PipelineOpener(settings, progress, limit)
     return dg.Definitions(
         assets=[
             *sources.build(settings),
@@ -36,10 +38,11 @@ def build_definitions(
             *identity.build(settings),
             *marts.build(settings),
         ],
-        asset_checks=build_checks(settings),
+        asset_checks=[*build_checks(settings), *build_sla_checks(settings)],
         jobs=build_jobs(),
         schedules=build_schedules(),
-        resources={"pipeline": PipelineOpener(settings, progress, limit).as_resource()},
+        sensors=[build_sla_sensor(opener)],
+        resources={"pipeline": opener.as_resource()},
         # What the web UI starts without a job of ours too: a process for each asset would only wait for the writer's lock.
         executor=dg.in_process_executor,
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from customer_profiles.orchestration.resources import PipelineResource
+from customer_profiles.orchestration.sla import CHECK, MARTS
 from customer_profiles.pipeline.rebuild import Rebuilt
 
 if TYPE_CHECKING:
@@ -23,6 +24,9 @@ _CATALOG = dg.AssetSelection.assets("source_catalog")
 _CANDIDATE = dg.AssetSelection.assets("identity_model_candidate")
 _REVIEWED = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("identity_graph"), "reviewed_precision"))
 
+# Of the time, not of a run: the sensor tells them.
+_SLA = dg.AssetSelection.checks(*[dg.AssetCheckKey(dg.AssetKey(asset), CHECK) for asset in MARTS])
+
 
 def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
     """Every job runs in one process: a stage is one transaction after another, and its lock is in the state."""
@@ -37,12 +41,12 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
     return [
         asset_job(
             EVERYTHING,
-            dg.AssetSelection.all() - _CANDIDATE - _REVIEWED,
+            dg.AssetSelection.all() - _CANDIDATE - _REVIEWED - _SLA,
             "The first run: audit the sources, read them, train the model, build the profiles.",
         ),
         asset_job(
             REFRESH,
-            dg.AssetSelection.all() - _MODEL - _CATALOG - _CANDIDATE - _REVIEWED,
+            dg.AssetSelection.all() - _MODEL - _CATALOG - _CANDIDATE - _REVIEWED - _SLA,
             "Take in what is new in the sources and bring every profile up to date.",
         ),
         asset_job(TRAIN, _MODEL, "Train the Splink model, when none is promoted yet."),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.catalog.facts import FeedFacts
-from customer_profiles.cleaning.ingest import IngestStage
+from customer_profiles.cleaning.ingest import IngestStage, now_micros
 from customer_profiles.encryption.key_check import remember_key
 from customer_profiles.encryption.keys import KeyProvider, open_keys
 from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
@@ -19,15 +19,13 @@ from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.monitoring.ledger import StageResult, total_of
+from customer_profiles.pipeline.freshness import note_drained
 from customer_profiles.pipeline.model_promotion import Promoted, promote_model, version_to_roll_back_to
 from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
-from customer_profiles.pipeline.stage import Stage
+from customer_profiles.pipeline.stage import CONTRACT_ORDER, Stage
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.migrate import migrate
-
-CONTRACT_ORDER = ("record", "interaction", "consent")
-"""Records first: interactions and consent statements belong to them."""
 
 DEFAULT_LIMIT = 5000
 """Envelopes in one batch."""
@@ -99,7 +97,7 @@ class Pipeline:
             All its batches added up.
         """
         results: list[StageResult] = []
-        more = True
+        began, more = now_micros(), True
         while more:
             result = stage.advance(self.limit or DEFAULT_LIMIT)
             results.append(result)
@@ -108,6 +106,7 @@ class Pipeline:
                 self.progress(result)
         total = total_of(results)
         assert total is not None  # a stage always says what it did
+        note_drained(self.state, stage, began)
         return total
 
     def run(self) -> None:

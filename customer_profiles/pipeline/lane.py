@@ -9,7 +9,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.monitoring.freshness import Key
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.pipeline.stage import Stage
@@ -49,6 +51,7 @@ class Lane:
         backoff: Backoff,
         clock: Callable[[], float] = time.monotonic,
         dice: random.Random | None = None,
+        now: Callable[[], int] = now_micros,
     ) -> None:
         """Bind the lane; nothing is opened yet.
 
@@ -60,8 +63,11 @@ class Lane:
             backoff: How long to wait after failures.
             clock: A clock that only goes forward, in seconds.
             dice: For the jitter.
+            now: The time of day, in micros.
         """
         self.source = source
+        self.watermark: int | None = None
+        """When it was last read to its end, or its mark said that nothing was new (micros)."""
         self.size = size
         self.failure: Failure | None = None
         self._stages = tuple(stages)
@@ -70,6 +76,7 @@ class Lane:
         self._backoff = backoff
         self._clock = clock
         self._dice = dice or random.Random()
+        self._now = now
         self._mark: str | None = None
         self._due_at = 0.0
         self._more = True
@@ -88,6 +95,12 @@ class Lane:
     def more(self) -> bool:
         """Whether there was more to read when it was last read."""
         return self._more and self.failure is None
+
+    @property
+    def watermarks(self) -> dict[Key, int]:
+        """The watermark of each of its stages; none before it was read to its end."""
+        at = self.watermark
+        return {} if at is None else {(stage.name, self.source): at for stage in self._stages}
 
     def advance(self) -> list[StageResult]:
         """One batch of each stage, if there is something new; a source that is down is left alone for a while."""
@@ -117,6 +130,7 @@ class Lane:
         if self._head is None:
             self._head = self._open_head()
         # Before the reading: what comes while it is read has another mark.
+        at = self._now()
         mark = self._head.mark()
         results: list[StageResult] = []
         if self._more or mark != self._mark:
@@ -124,6 +138,8 @@ class Lane:
             self._mark = mark
             self._more = any(result.more for result in results)
             self.size = self.size.after(self._more)
+        if not self._more:
+            self.watermark = at
         self._due_at = self._clock() + (0.0 if self._more else self._head.every)
         return results
 

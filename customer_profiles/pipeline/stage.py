@@ -6,6 +6,9 @@ from typing import Protocol
 
 from customer_profiles.monitoring.ledger import StageResult
 
+CONTRACT_ORDER = ("record", "interaction", "consent")
+"""Records first: interactions and consent statements belong to them."""
+
 
 class Stage(Protocol):
     """One small incremental consumer: reads what changed upstream since its cursor, writes, moves the cursor."""

@@ -19,6 +19,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.monitoring.freshness import Key, caught_up, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
@@ -28,7 +29,8 @@ from customer_profiles.pipeline.lease import BEAT_SECONDS, Heart, Lease, LeaseWa
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.sources.heads import open_head
-from customer_profiles.state.errors import CursorMoved
+from customer_profiles.state.engine import Store
+from customer_profiles.state.errors import CursorMoved, StateError
 
 BEHIND_SECONDS = 0.25
 """How often a quiet worker looks whether the stages after ingest have something to do: decisions, segments that are due."""
@@ -65,6 +67,8 @@ class Told:
     failures: Sequence[Failure] = field(default_factory=tuple)
     waiting: Mapping[str, int] = field(default_factory=dict)
     batch_sizes: Mapping[str, int] = field(default_factory=dict)
+    looked_at: int = 0
+    """When the last pass began (micros): the heart beats on while a pass hangs."""
 
     def as_status(self) -> Mapping[str, Any]:
         """As plain JSON, without a value of a person."""
@@ -97,6 +101,8 @@ class Worker:
         self._streaming = pipeline.settings.streaming
         self._backoff = Backoff(self._streaming.first_retry_seconds, self._streaming.longest_retry_seconds)
         self._dice = random.Random()
+        self._watermarks: dict[Key, int] = {}
+        self._note_at = 0.0
         self.told = Told()
         """What was done since this worker began to drive."""
 
@@ -154,6 +160,7 @@ class Worker:
         try:
             while not self._stopping.is_set() and lease.held:
                 began = time.monotonic()
+                self.told.looked_at = now_micros()
                 taken = self._take_in(lanes, pool, running)
                 results = list(taken)
                 waiting, latency = self.told.waiting, Latency()
@@ -170,10 +177,12 @@ class Worker:
                 sizes = {lane.source: lane.size.now for lane in lanes}
                 self._tell(Pass(results, failed, waiting, sizes, latency, seconds), failed != failures)
                 failures = failed
+                self._note_watermarks(lanes)
                 if more or any(lane.more for lane in lanes if lane not in running):
                     look_at = 0.0
                     continue
                 if until_quiet and not running and not any(waiting.values()) and not failed:
+                    self._note_watermarks(lanes, at_once=True)
                     return True
                 self._wait(lanes, running, look_at)
             return self._stopping.is_set()
@@ -214,17 +223,36 @@ class Worker:
     def _derive(self, stages: Sequence[_Derived]) -> tuple[list[StageResult], Mapping[str, int]]:
         """One batch of every stage that has something to do; what one does can be what the next has to do."""
         results: list[StageResult] = []
-        with self._pipeline.state.reading() as connection:
-            waiting = dict(behind(connection, now_micros()))
+        waiting = self._waiting()
         for stage in stages:
             if stage.fresh or waiting.get(stage.name, 1) or any(result.applied for result in results):
                 result = stage.advance(self._streaming.largest_batch)
                 if result is not None:
                     results.append(result)
         if results:
-            with self._pipeline.state.reading() as connection:
-                waiting = dict(behind(connection, now_micros()))
+            waiting = self._waiting()
         return results, waiting
+
+    def _waiting(self) -> dict[str, int]:
+        """How much waits for each stage; those for which nothing does have everything up to now."""
+        at = now_micros()
+        with self._pipeline.state.reading() as connection:
+            waiting = dict(behind(connection, at))
+        self._watermarks |= {(stage, ""): at for stage in caught_up(waiting)}
+        return waiting
+
+    def _note_watermarks(self, lanes: Sequence[Lane], at_once: bool = False) -> None:
+        """Keep the watermarks where others see them, once a second."""
+        if time.monotonic() < self._note_at and not at_once:
+            return
+        for lane in lanes:
+            self._watermarks |= lane.watermarks
+        try:
+            with self._pipeline.state.writing(Store.INBOX) as connection:
+                note_watermarks(connection, self._watermarks)
+        except (StateError, sa.exc.DBAPIError):
+            pass  # a full disk or a server that restarts: what stands still is noticed, and is noted when it can be
+        self._note_at = time.monotonic() + BEAT_SECONDS
 
     def _tell(self, one: Pass, failing_otherwise: bool) -> None:
         did = [result for result in one.results if result.received]

@@ -8,6 +8,7 @@ from customer_profiles.orchestration.columns import table_schema
 from customer_profiles.orchestration.plots import bars
 from customer_profiles.orchestration.report import stage_metadata
 from customer_profiles.orchestration.resources import PipelineResource
+from customer_profiles.orchestration.sla import FRESHNESS
 from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings
 
@@ -19,6 +20,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         name="interaction_buckets",
         group_name="marts",
         owners=[settings.owner],
+        freshness_policy=FRESHNESS,
         kinds={"table", "sql"},
         description=(
             "Counts and sums of each record's interactions by minute, hour, day and lifetime, its purchases and its "
@@ -37,6 +39,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         name="traits",
         group_name="marts",
         owners=[settings.owner],
+        freshness_policy=FRESHNESS,
         kinds={"table", "python"},
         description=(
             "One fact a row: its value, the record it comes from, and the values that lost, by the trust order of "
@@ -55,6 +58,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         name="segments",
         group_name="marts",
         owners=[settings.owner],
+        freshness_policy=FRESHNESS,
         kinds={"table", "duckdb"},
         description="Who is in which segment since when: named conditions over traits and windows.",
         deps=["traits", "interaction_buckets"],
