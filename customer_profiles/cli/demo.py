@@ -9,16 +9,13 @@ from typing import Annotated
 import typer
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
 
+from customer_profiles.cli import traffic
 from customer_profiles.cli.output import JsonOption, err, say, show_json
 
 app = typer.Typer(
     help="The built-in demo company: six messy source systems of one shop.", no_args_is_help=True
 )
-
-
-@app.callback()
-def _family() -> None:
-    """Keep `generate` a subcommand, so that later ones can stand beside it."""
+app.command("traffic")(traffic.traffic)
 
 
 @app.command()

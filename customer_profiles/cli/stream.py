@@ -7,24 +7,20 @@ import time
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from types import FrameType, TracebackType
-from typing import TYPE_CHECKING, Annotated, Self
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.live import Live
-from rich.spinner import Spinner
-from rich.text import Text
 
+from customer_profiles.cli.live_line import LiveLine
 from customer_profiles.cli.new_key import telling_of_a_new_key
-from customer_profiles.cli.output import err, moment, say
+from customer_profiles.cli.output import err, say
 
 if TYPE_CHECKING:
     from customer_profiles.pipeline.latency import Latency
     from customer_profiles.pipeline.worker import Pass, Told, Worker
 
-_SILENCE = 10.0
-"""Seconds between two lines of a log in which nothing else happens."""
 _WINDOW = 10.0
 """Seconds that rates and latency on the progress line look back."""
 
@@ -88,44 +84,27 @@ def _say_the_end(told: Told, seconds: float) -> None:
         say(("does not get on: ", "yellow"), f"{failure.of}: {failure.reason}")
 
 
-class Shown:
-    """How the worker gets on: one line that lives on a terminal, lines of a log otherwise. A context manager."""
+class Shown(LiveLine):
+    """How the worker gets on. A context manager."""
 
     def __init__(self, console: Console) -> None:
         """Show on a console."""
-        self._console = console
-        self._draws = console.is_terminal
-        self._spinner = Spinner("dots", text="looking for what is new")
-        self._live = Live(self._spinner, console=console, refresh_per_second=8, transient=True)
+        super().__init__(console, "looking for what is new")
         self._recent: deque[tuple[float, int, Latency]] = deque()
         self._received = 0
         self._failing: dict[str, str] = {}
-        self._told_at = float("-inf")
-
-    def __enter__(self) -> Self:
-        """Begin to draw, on a terminal."""
-        if self._draws:
-            self._live.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Leave the terminal as it was."""
-        if self._draws:
-            self._live.stop()
 
     def waits(self) -> None:
         """Another worker drives."""
-        self._say("waits", "another worker drives; this one takes over when it is gone")
+        self.say("waits", "another worker drives; this one takes over when it is gone")
 
     def leads(self) -> None:
         """This worker drives."""
-        self._say("leads", "this worker drives")
+        self.say("leads", "this worker drives")
 
     def stopping(self) -> None:
         """It was told to stop."""
-        self._say("stops", "finishing the batch")
+        self.say("stops", "finishing the batch")
 
     def passed(self, one: Pass) -> None:
         """Take in what a pass did."""
@@ -136,11 +115,7 @@ class Shown:
         while self._recent[0][0] < now - _WINDOW:
             self._recent.popleft()
         self._tell_of_failures(one)
-        if self._draws:
-            self._spinner.update(text=Text("  ".join(self._facts(one))))
-        elif now - self._told_at >= _SILENCE:
-            self._told_at = now
-            self._log("pass", "  ".join(self._facts(one)))
+        self.show("pass", self._facts(one))
 
     def _facts(self, one: Pass) -> list[str]:
         span = max(1.0, min(_WINDOW, time.monotonic() - self._recent[0][0]))
@@ -161,18 +136,7 @@ class Shown:
         failing = {failure.of: failure for failure in one.failures}
         for name, failure in failing.items():
             if self._failing.get(name) != failure.reason:
-                self._say("failing", f"{failure.reason} (tried again in {failure.retry_seconds:.0f} s)", name)
+                self.say("failing", f"{failure.reason} (tried again in {failure.retry_seconds:.0f} s)", name)
         for name in self._failing.keys() - failing.keys():
-            self._say("recovered", "gets on again", name)
+            self.say("recovered", "gets on again", name)
         self._failing = {name: failure.reason for name, failure in failing.items()}
-
-    def _say(self, event: str, told: str, of: str = "") -> None:
-        if self._draws:
-            self._live.console.print(f"{of}: {told}" if of else told, markup=False, soft_wrap=True)
-        else:
-            self._log(event, (f"of={of} " if of else "") + f'told="{told}"')
-
-    def _log(self, event: str, rest: str) -> None:
-        at = moment(time.time_ns() // 1_000).replace(" ", "T")
-        line = f"at={at}Z event={event} {rest.replace(',', '') if event == 'pass' else rest}"
-        self._console.print(line, markup=False, soft_wrap=True)

@@ -13,7 +13,7 @@ from customer_profiles.demo import clock
 from customer_profiles.demo.columns import Flags, Indexes, Texts, only, texts
 from customer_profiles.demo.events import Deliveries, deliver
 from customer_profiles.demo.files import Row, Spoiler, Weak, by_day, json_lines, too_large_line, write_lines
-from customer_profiles.demo.mess import Habits, see, spell_phones
+from customer_profiles.demo.mess import Habits, Seen, see, spell_phones
 from customer_profiles.demo.products import PRODUCTS
 from customer_profiles.demo.rates import ANONYMOUS_VISIT, choose, share
 from customer_profiles.demo.truth import Account
@@ -30,9 +30,11 @@ _EVENT = Weak(
     "properties.value",
 )
 _CONSENT = Weak("messageId", ("userId", "anonymousId"), "timestamp", "properties.purpose")
-_TRACKS = ("Product List Viewed", "Product Viewed", "Product Viewed", "Product Added", "Cart Viewed")
+TRACKS = ("Product List Viewed", "Product Viewed", "Product Viewed", "Product Added", "Cart Viewed")
 _PAGES = ("Home", "Category", "Product", "Basket", "Help", "Delivery")
-_PURPOSES = ("personalisation", "analytics", "marketing")
+HABITS = Habits(without_birth_date=0.5)
+"""What users tell the site of themselves."""
+PURPOSES = ("personalisation", "analytics", "marketing")
 
 
 @dataclass(frozen=True)
@@ -115,18 +117,9 @@ def _write_identifies(
     rng: np.random.Generator, as_of: int, part: int, account: Account,
 ) -> None:  # fmt: skip
     """An identify call at each user's first visit and at every later log-in."""
-    seen = see(people, users, rng, Habits(without_birth_date=0.5))
+    seen = see(people, users, rng, HABITS)
     account.counted(seen.spoilt, "identify")
-    phones = spell_phones(seen.phone, rng)
-    tells_address = rng.random(len(users)) < 0.6
-    cities, postcodes = only(seen.address.city, tells_address), only(seen.address.postcode, tells_address)
-    traits = [
-        {"firstName": first, "lastName": last, "email": email, "phone": phone, "birthday": birth,
-         "address": {"city": city, "postalCode": postcode, "country": "GB"}}
-        for first, last, email, phone, birth, city, postcode in zip(
-            seen.given, seen.family, seen.email, phones, seen.birth_dates(), cities, postcodes, strict=True
-        )
-    ]  # fmt: skip
+    traits = traits_of(seen, rng)
     first_visit = np.arange(len(visits.user)) < len(users)
     which = np.flatnonzero((visits.user >= 0) & (first_visit | (visits.login > 0)))
     moment = visits.begins[which] + visits.login[which] * 40 * clock.SECOND
@@ -141,11 +134,25 @@ def _write_identifies(
             yield {
                 "type": "identify", "messageId": f"web-i-{people.start}-{event}", "timestamp": stamps[event],
                 "receivedAt": number, "userId": user_ids[user], "anonymousId": ids[device],
-                "traits": traits[user], "context": _context(bool(visits.app[visit]), ids[device]),
+                "traits": traits[user], "context": context_of(bool(visits.app[visit]), ids[device]),
             }  # fmt: skip
 
     account.counts["identify.sent"] += len(which)
     _write_days(folder, "identify", rows(), arrivals, _IDENTIFY, rng, part, account)
+
+
+def traits_of(seen: Seen, rng: np.random.Generator) -> list[Row]:
+    """What identify calls tell of people, an entry each."""
+    phones = spell_phones(seen.phone, rng)
+    tells_address = rng.random(len(phones)) < 0.6
+    cities, postcodes = only(seen.address.city, tells_address), only(seen.address.postcode, tells_address)
+    return [
+        {"firstName": first, "lastName": last, "email": email, "phone": phone, "birthday": birth,
+         "address": {"city": city, "postalCode": postcode, "country": "GB"}}
+        for first, last, email, phone, birth, city, postcode in zip(
+            seen.given, seen.family, seen.email, phones, seen.birth_dates(), cities, postcodes, strict=True
+        )
+    ]  # fmt: skip
 
 
 def _write_events(
@@ -163,7 +170,7 @@ def _write_events(
     kind = rng.choice(4, len(visit), p=[0.55, 0.435, 0.01, 0.005])
     kind = np.where(known, kind, kind % 2)
     kinds, products = kind.tolist(), rng.integers(0, len(PRODUCTS), len(visit)).tolist()
-    tracks = rng.integers(0, len(_TRACKS), len(visit)).tolist()
+    tracks = rng.integers(0, len(TRACKS), len(visit)).tolist()
     stamps, received = clock.iso_utc(occurred, "ms"), clock.iso_utc(arrivals.received, "ms")
     users = [
         user_ids[user] if is_known else None for user, is_known in zip(visits.user[visit], known, strict=True)
@@ -176,15 +183,15 @@ def _write_events(
                 "messageId": f"web-e-{part}-{event}", "timestamp": stamps[event], "receivedAt": number,
                 "userId": users[event], "anonymousId": anonymous[event],
                 "channel": "app" if apps[event] else "web",
-                "context": _context(apps[event], anonymous[event]),
+                "context": context_of(apps[event], anonymous[event]),
             }  # fmt: skip
-            row.update(_done(kinds[event], apps[event], products[event], tracks[event], anonymous[event]))
+            row.update(done(kinds[event], apps[event], products[event], tracks[event], anonymous[event]))
             yield row
 
     _write_days(folder, "events", rows(), arrivals, _EVENT, rng, part, account)
 
 
-def _done(kind: int, app: bool, product_number: int, track: int, anonymous_id: str) -> Row:
+def done(kind: int, app: bool, product_number: int, track: int, anonymous_id: str) -> Row:
     """What is told of one event besides who and when."""
     product = PRODUCTS[product_number]
     if kind == 0:
@@ -192,7 +199,7 @@ def _done(kind: int, app: bool, product_number: int, track: int, anonymous_id: s
         properties = {"path": f"/{name.lower()}", "category": product.category}
         return {"type": "screen" if app else "page", "name": name, "properties": properties}
     if kind == 1:
-        event, properties = _TRACKS[track], {"category": product.category}
+        event, properties = TRACKS[track], {"category": product.category}
         if event.startswith("Product ") and event != "Product List Viewed":
             properties |= {"product_id": product.sku, "name": product.name}
             properties |= {"value": f"{product.price // 100}.{product.price % 100:02d}", "currency": "GBP"}
@@ -214,7 +221,7 @@ def _write_consents(
     which = choose(rng, np.arange(len(visits.user)) < len(user_ids), 0.65 * len(user_ids) / len(visits.user))
     moment = visits.begins[which] + visits.login[which] * 40 * clock.SECOND + 5 * clock.SECOND
     arrivals = deliver(np.minimum(moment, as_of), rng, as_of)
-    purpose = rng.integers(0, len(_PURPOSES), len(which)).tolist()
+    purpose = rng.integers(0, len(PURPOSES), len(which)).tolist()
     granted = (rng.random(len(which)) < 0.6).tolist()
     stamps, received = clock.iso_utc(moment, "ms"), clock.iso_utc(arrivals.received, "ms")
 
@@ -226,7 +233,7 @@ def _write_consents(
                 "timestamp": stamps[event], "receivedAt": number, "userId": user_ids[visits.user[visit]],
                 "anonymousId": ids[visits.device[visit]],
                 "properties": {
-                    "purpose": _PURPOSES[purpose[event]],
+                    "purpose": PURPOSES[purpose[event]],
                     "choice": "accepted" if granted[event] else "rejected",
                     "notice": "2026-01",
                 },
@@ -236,7 +243,8 @@ def _write_consents(
     _write_days(folder, "consent", rows(), arrivals, _CONSENT, rng, part, account)
 
 
-def _context(app: bool, anonymous_id: str) -> Row:
+def context_of(app: bool, anonymous_id: str) -> Row:
+    """What a client tells of its device."""
     if app:
         return {
             "device": {

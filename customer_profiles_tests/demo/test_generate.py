@@ -3,10 +3,13 @@
 import hashlib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
+from typing import Any
 
 import pytest
 
 from customer_profiles.demo import AS_OF, DemoError, DemoSummary, generate, read_summary
+from customer_profiles.demo.visitors import Crowd, logins
 from customer_profiles.settings import load_settings
 from customer_profiles_tests.demo import reading
 
@@ -95,6 +98,7 @@ def test_the_settings_read_columns_that_the_sources_have(folder: Path) -> None:
         ("web", "identify"): reading.sound_json_lines(folder, "web", "identify/*.jsonl"),
         ("web", "events"): reading.sound_json_lines(folder, "web", "events/*.jsonl"),
         ("web", "consent"): reading.sound_json_lines(folder, "web", "consent/*.jsonl"),
+        **{("site", feed): rows for feed, rows in site_events().items()},
         ("email", "subscribers"): reading.sound_csv(folder, "email", "subscribers-*.csv"),
         ("email", "activity"): reading.sound_csv(folder, "email", "activity/*.csv"),
         ("email", "unsubscribed"): reading.sound_csv(folder, "email", "unsubscribed-*.csv"),
@@ -110,6 +114,17 @@ def test_the_settings_read_columns_that_the_sources_have(folder: Path) -> None:
         paths = {path for row in found[source, name] for path in paths_of(row)}
         for column in feed.columns:
             assert column in paths, (source, name, column)
+
+
+def site_events() -> dict[str, list[dict[str, Any]]]:
+    """What visitors do now, by the feed that reads it."""
+    crowd = Crowd(logins(1_000, 1, Random(1)), Random(1), 50, "r")
+    events = crowd.events(2_000, 1_793_450_000)
+    return {
+        "identify": [event for event in events if event["type"] == "identify"],
+        "events": [event for event in events if event["type"] != "identify"],
+        "consent": [event for event in events if event.get("event") == "Consent Updated"],
+    }
 
 
 def paths_of(row: dict[str, object], before: str = "") -> set[str]:

@@ -30,7 +30,7 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 def test_the_settings_of_the_demo_company_are_right() -> None:
     settings = load_settings(REPOSITORY / "customer_profiles.yaml", environment={})
-    assert len(settings.sources) == 6
+    assert len(settings.sources) == 7
     assert {feed.contract for _, _, feed in settings.feeds()} == {"record", "interaction", "consent"}
 
 

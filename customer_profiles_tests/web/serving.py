@@ -18,6 +18,7 @@ import orjson
 import uvicorn
 
 from customer_profiles.cleaning.ingest import now_micros
+from customer_profiles.encryption.keys import KeyProvider
 from customer_profiles.pipeline.build import Pipeline
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
@@ -90,10 +91,10 @@ def settings_with(folder: Path, collector: str = "") -> Settings:
 
 
 @contextmanager
-def serving(state: State, settings: Settings) -> Iterator[Served]:
+def serving(state: State, settings: Settings, port: int = 0, keys: KeyProvider = KEYS) -> Iterator[Served]:
     """Serve the collector on loopback until the end of the block."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(create_app(state, settings, KEYS), log_level="warning", access_log=False)
+    listener = socket.create_server(("127.0.0.1", port))
+    config = uvicorn.Config(create_app(state, settings, keys), log_level="warning", access_log=False)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, args=([listener],))
     thread.start()
