@@ -205,6 +205,33 @@ def test_a_look_up_gives_every_row_of_a_value(with_sums: State) -> None:
     assert [row[:2] for row in _all(with_sums)] == [(2, "a")]
 
 
+@pytest.mark.parametrize("wanted", [[1, 2, 3], ["1", "2"]])
+def test_a_look_up_within_one_value_of_another_column_gives_those_rows_alone(
+    with_sums: State, wanted: list[int] | list[str]
+) -> None:
+    rows = [(1, "a"), (1, "b"), (2, "a"), (3, "b")]
+    key, other = ("number", "kind") if isinstance(wanted[0], int) else ("label", "number")
+    with with_sums.writing() as connection:
+        insert_rows(connection, sums, ("number", "kind", "label"), [(*row, str(row[0])) for row in rows])
+        found = rows_by_key(
+            connection,
+            sums,
+            key,
+            wanted,
+            ["number", "kind"],
+            within={other: {"kind": "a", "number": 1}[other]},
+        )
+    assert sorted(found) == {"kind": [(1, "a"), (2, "a")], "number": [(1, "a"), (1, "b")]}[other]
+
+
+def test_a_look_up_of_the_largest_numbers_finds_them(with_sums: State) -> None:
+    largest = [2**63 - 1, -(2**63), 2**53 + 1]
+    with with_sums.writing() as connection:
+        insert_rows(connection, sums, ("number", "kind"), [(number, "a") for number in largest])
+        found = rows_by_key(connection, sums, "number", largest, ["number"], within={"kind": "a"})
+    assert sorted(found) == sorted((number,) for number in largest)
+
+
 def test_a_look_up_goes_through_the_index(state_factory: Callable[[str], State]) -> None:
     state = state_factory("sqlcipher")
     with state.writing() as connection:
@@ -212,6 +239,11 @@ def test_a_look_up_goes_through_the_index(state_factory: Callable[[str], State])
         seen: list[str] = []
         sa.event.listen(connection, "before_cursor_execute", lambda *given: seen.append(given[2]))
         rows_by_key(connection, sums, ("number", "kind"), [(1, "a"), (2, "b")], ["total"])
-        plan = connection.exec_driver_sql("EXPLAIN QUERY PLAN " + seen[0], (1, "a", 2, "b")).all()
-    assert any("SEARCH t USING INDEX" in row[3] for row in plan)
-    assert not any("SCAN t" in row[3] for row in plan)
+        rows_by_key(connection, sums, "number", [1, 2], ["total"], within={"kind": "a"})
+        plans = [
+            connection.exec_driver_sql("EXPLAIN QUERY PLAN " + seen[0], (1, "a", 2, "b")).all(),
+            connection.exec_driver_sql("EXPLAIN QUERY PLAN " + seen[1], ("[1, 2]", "a")).all(),
+        ]
+    for plan in plans:
+        assert any("SEARCH t USING INDEX" in row[3] and "(number=? AND kind=?)" in row[3] for row in plan)
+        assert not any("SCAN t" in row[3] for row in plan)

@@ -40,9 +40,10 @@ class BatchContents:
         rows = rows_by_key(
             connection,
             resolved_record,
-            ("generation", "record_no"),
-            [(generation, record) for record in changed.tolist()],
+            "record_no",
+            changed.tolist(),
             ("record_no", "content_no"),
+            within={"generation": generation},
         )
         self.before: dict[int, int] = dict(rows)
         self.now = now
@@ -106,9 +107,10 @@ class BatchContents:
         rows = rows_by_key(
             self._connection,
             resolved_record,
-            ("generation", "content_no"),
-            [(self._generation, content) for content in contents.tolist()],
+            "content_no",
+            contents.tolist(),
             ("content_no", "record_no"),
+            within={"generation": self._generation},
         )
         return [(content, record) for content, record in rows]
 

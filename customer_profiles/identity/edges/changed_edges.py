@@ -391,10 +391,10 @@ class _Change:
         self, table: sa.Table, records: Iterable[int], names: tuple[str, ...], *, both: bool = True
     ) -> set[tuple[Any, ...]]:
         """The stored pairs of records: those that begin with one of these, and with `both` those that end with one."""
-        keys = [(self.generation, record) for record in records]
-        rows = rows_by_key(self.connection, table, ("generation", "left_no"), keys, names)
+        records, within = set(records), {"generation": self.generation}
+        rows = rows_by_key(self.connection, table, "left_no", records, names, within)
         if both:
-            rows += rows_by_key(self.connection, table, ("generation", "right_no"), keys, names)
+            rows += rows_by_key(self.connection, table, "right_no", records, names, within)
         return set(rows)
 
     def _keep_contents(self, contents: Numbers) -> None:

@@ -274,8 +274,8 @@ def _then(overwritten: tuple[Overwritten, ...], until: int) -> dict[int, Overwri
 
 
 def _living(connection: sa.Connection, generation: int, records: Numbers) -> Numbers:
-    keys = [(generation, record_no) for record_no in records.tolist()]
-    rows = rows_by_key(connection, member, ("generation", "record_no"), keys, ("record_no",))
+    within = {"generation": generation}
+    rows = rows_by_key(connection, member, "record_no", records.tolist(), ("record_no",), within)
     return np.array(sorted(record_no for (record_no,) in rows), dtype=np.int64)
 
 

@@ -132,6 +132,4 @@ class StoredGraph:
     def _rows(
         self, table: sa.Table, key: str, values: Iterable[int], names: tuple[str, ...]
     ) -> list[tuple[Any, ...]]:
-        return rows_by_key(
-            self.connection, table, ("generation", key), [(self.generation, value) for value in values], names
-        )
+        return rows_by_key(self.connection, table, key, values, names, within={"generation": self.generation})
