@@ -157,6 +157,12 @@ def list_rows(
     return [_row(row) for row in connection.execute(query.limit(limit) if limit is not None else query)]
 
 
+def count_up_to(connection: sa.Connection, most: int) -> int:
+    """How many rows are in the quarantine; `most` when there are more."""
+    some = sa.select(quarantine.c.quarantine_no).limit(most).subquery()
+    return int(connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one())
+
+
 def counts_by_reason(connection: sa.Connection) -> dict[str, int]:
     """How many rows have each reason; a row with two counts twice."""
     counts: dict[str, int] = {}

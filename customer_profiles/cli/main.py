@@ -24,6 +24,7 @@ from customer_profiles.cli import (
     serve,
     state,
     stream,
+    top,
     ui,
 )
 from customer_profiles.cli.output import err, out, show_error
@@ -49,6 +50,7 @@ app = typer.Typer(
 )
 app.command("run")(run.run)
 app.command("stream")(stream.stream)
+app.command("top")(top.top)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(profile.app, name="profile")
 app.add_typer(identity.app, name="identity")

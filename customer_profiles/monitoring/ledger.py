@@ -126,6 +126,53 @@ def ledger_check(
     return LedgerCheck(totals, int(row[0]), tuple(wrong.scalars()))
 
 
+@dataclass(frozen=True, slots=True)
+class Window:
+    """The newest batches.
+
+    Attributes:
+        of: All batches of a stage and source as one.
+        batches: How many there are.
+        adds_up: Whether everything received in each is accounted for.
+    """
+
+    of: Mapping[tuple[str, str], StageResult]
+    batches: int
+    adds_up: bool
+
+
+def newest_batches(connection: sa.Connection, since: int, most: int = 5_000) -> Window:
+    """What the newest batches did, by stage and source.
+
+    Args:
+        connection: A connection that sees the state store.
+        since: Those committed from then on (micros).
+        most: How many are looked at, at most: the cost does not grow with the ledger.
+    """
+    newest = connection.execute(sa.select(sa.func.max(ledger.c.batch_no))).scalar_one() or 0
+    columns = [ledger.c[name] for name in ("stage", "source", "received", *TERMS, "seconds")]
+    rows = connection.execute(
+        sa.select(*columns)
+        .where(ledger.c.batch_no > newest - most, ledger.c.committed_at >= since)
+        .order_by(ledger.c.batch_no)
+    ).all()
+    results = [
+        StageResult(
+            row.stage,
+            row.source,
+            received=row.received,
+            **{term: getattr(row, term) for term in TERMS},
+            seconds=row.seconds,
+        )
+        for row in rows
+    ]
+    of: dict[tuple[str, str], StageResult] = {}
+    for one in results:
+        key = (one.stage, one.source)
+        of[key] = _sum(of[key], one) if key in of else one
+    return Window(of, len(results), all(one.adds_up for one in results))
+
+
 def total_of(results: Iterable[StageResult]) -> StageResult | None:
     """Several calls of one stage as one; the last watermark, whether there is more, the facts added up and texts joined."""
     total: StageResult | None = None
