@@ -16,6 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from splink import DuckDBAPI, Linker, block_on
+from splink.clustering import cluster_pairwise_predictions_at_threshold
 
 from customer_profiles.identity.edges.frequencies import load_features
 from customer_profiles.identity.edges.preparation import compared_lists, prepare, prepare_keys
@@ -107,16 +108,93 @@ def weights_by_pair(
 ) -> tuple[Any, Any, Any]:
     """Left, right and weight (1/1024 bit) of what Splink predicts with a given model, sorted."""
     connection, database = _open(prepared)
-    linker = _linker(database, model)
-    for file in sorted(frequencies.glob("*.parquet")):
-        shares = database.register(pq.read_table(file), dataset_display_name=f"share_of_{file.stem}")
-        linker.table_management.register_term_frequency_lookup(shares, file.stem)
+    linker = _with_frequencies(_linker(database, model), database, frequencies)
     edges = linker.inference.predict(threshold_match_weight=threshold)
     rows = connection.execute(
         "select least(content_no_l, content_no_r) as a, greatest(content_no_l, content_no_r) as b, "
         f"round(match_weight * 1024)::bigint as weight from {edges.physical_name} order by a, b"
     ).fetchnumpy()
     return tuple(np.asarray(rows[name], dtype=np.int64) for name in ("a", "b", "weight"))
+
+
+def batches(
+    prepared: Path,
+    model: dict[str, Any],
+    frequencies: Path,
+    threshold: float,
+    size: int,
+    times: int,
+    say: Say,
+) -> list[float]:
+    """What a batch costs with Splink alone: its pairs with all others and among themselves, then clusters over everything.
+
+    Args:
+        prepared: from `write_prepared`.
+        model: a trained model.
+        frequencies: from `write_frequencies`.
+        threshold: predict edges of at least this weight, in bits.
+        size: rows of a batch.
+        times: how many batches.
+        say: told what is going on.
+
+    Returns:
+        Seconds of each batch.
+    """
+    connection, database = _open(prepared)
+    linker = _with_frequencies(_linker(database, model), database, frequencies)
+    say("  Splink: predicting what was there before, once")
+    known = linker.inference.predict(threshold_match_weight=threshold).physical_name
+    rows = connection.execute("select count(*) from prepared").fetchall()[0][0]
+    seconds = []
+    for turn in range(times):
+        connection.execute(
+            f"create or replace table arriving as select * from prepared using sample {size} rows (reservoir, {turn})"
+        )
+        connection.execute(
+            "create or replace table there as select * from prepared anti join arriving using (content_no)"
+        )
+        connection.execute(
+            f"create or replace table edges_there as select content_no_l, content_no_r, match_weight, match_probability from {known} "
+            "where content_no_l not in (select content_no from arriving) "
+            "and content_no_r not in (select content_no from arriving)"
+        )
+        started = time.perf_counter()
+        arriving = database.register("arriving", dataset_display_name=f"arriving_{turn}")
+        there = database.register("there", dataset_display_name=f"there_{turn}")
+        found = [
+            linker.inference.predict_between(there, arriving, threshold_match_weight=threshold),
+            linker.inference.predict_within(arriving, threshold_match_weight=threshold),
+        ]
+        edges = " union all ".join(
+            f"select content_no_l, content_no_r, match_weight, match_probability from {name}"
+            for name in ("edges_there", *(one.physical_name for one in found))
+        )
+        connection.execute(f"create or replace table all_edges as {edges}")
+        clusters = cluster_pairwise_predictions_at_threshold(
+            nodes="prepared",
+            edges="all_edges",
+            db_api=database,
+            node_id_column_name="content_no",
+            edge_id_column_name_left="content_no_l",
+            edge_id_column_name_right="content_no_r",
+            threshold_match_weight=threshold,
+        )
+        seconds.append(time.perf_counter() - started)
+        pairs = sum(
+            connection.execute(f"select count(*) from {one.physical_name}").fetchall()[0][0] for one in found
+        )
+        say(f"  Splink: {seconds[-1]:.1f} s for {size:,} of {rows:,} rows, {pairs:,} edges")
+        for one in (*found, clusters):
+            one.drop_table_from_database_and_remove_from_cache()
+    return seconds
+
+
+def _with_frequencies(linker: Linker, database: DuckDBAPI, frequencies: Path) -> Linker:
+    """The linker, told how rare values are."""
+    for file in sorted(frequencies.glob("*.parquet")):
+        shares = database.register(pq.read_table(file), dataset_display_name=f"share_of_{file.stem}")
+        linker.table_management.register_term_frequency_lookup(shares, file.stem)
+    return linker
 
 
 def _open(prepared: Path) -> tuple[duckdb.DuckDBPyConnection, DuckDBAPI]:

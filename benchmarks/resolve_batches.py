@@ -22,6 +22,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from benchmarks import plain_splink
 from benchmarks.company import company_of, settings_in
 from customer_profiles.cleaning.record_book import Put, RecordBook
 from customer_profiles.cleaning.tables import CONTRACT_COLUMNS
@@ -30,6 +31,7 @@ from customer_profiles.identity.model.models import promote
 from customer_profiles.identity.model.training import train
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.pipeline.build import open_pipeline
+from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 
 SOURCE = "benchmark"
@@ -64,6 +66,13 @@ def main() -> None:
     parser.add_argument("--batch", type=int, action="append", help="records in a batch [1000 and 100]")
     parser.add_argument("--times", type=int, default=15, help="batches of each size that count [%(default)s]")
     parser.add_argument("--warm", type=int, default=3, help="batches before them [%(default)s]")
+    parser.add_argument(
+        "--splink",
+        type=int,
+        default=0,
+        metavar="TIMES",
+        help="so many batches of 1,000 with Splink alone, in the same run: predict_between, predict_within, clusters",
+    )
     given = parser.parse_args()
     folder = graph_of(given.records)
     settings = settings_in(folder)
@@ -87,7 +96,23 @@ def main() -> None:
                     seconds.append(took)
                     facts.append({**result.facts, "rows_read": stage.rows_read - read})
             print(line(given.records, size, seconds, facts), flush=True)
+    if given.splink:
+        beside = splink_alone(folder.parent, settings, given.splink)
+        print(f"Splink alone, 1,000 rows: median {statistics.median(beside):.1f} s of {len(beside)}")
     shutil.rmtree(folder)
+
+
+def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:
+    """Seconds of batches of 1,000 beside the same records with the same model, columns and keys made for nothing."""
+    bundle = ModelBundle.from_bytes((folder / "bundle.zip").read_bytes())
+    prepared, frequencies = folder / "prepared.parquet", folder / "frequencies"
+    if not frequencies.exists():
+        say("preparing columns and keys for Splink")
+        records = pq.read_table(folder / "records.parquet")
+        plain_splink.write_prepared(records, bundle, settings.identity, prepared)
+        frequencies.mkdir()
+        plain_splink.write_frequencies(records, bundle, settings.identity, frequencies)
+    return plain_splink.batches(prepared, bundle.model, frequencies, bundle.edge_threshold, 1_000, times, say)
 
 
 def line(records: int, size: int, seconds: Sequence[float], facts: Sequence[dict[str, Any]]) -> str:
