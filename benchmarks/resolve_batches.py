@@ -14,13 +14,14 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
+import sqlalchemy as sa
 
 from benchmarks import plain_splink
 from benchmarks.company import company_of, settings_in
@@ -32,9 +33,12 @@ from customer_profiles.identity.model.training import train
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings
+from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
+from customer_profiles.state.schema import METADATA
 
 SOURCE = "benchmark"
+COPIED_AT_ONCE = 50_000
 FIELDS = (
     "given_name",
     "family_name",
@@ -73,17 +77,38 @@ def main() -> None:
         metavar="TIMES",
         help="so many batches of 1,000 with Splink alone, in the same run: predict_between, predict_within, clusters",
     )
+    parser.add_argument(
+        "--postgres",
+        metavar="URL",
+        help="copy the state into this Postgres database, which is emptied, and measure there",
+    )
     given = parser.parse_args()
     folder = graph_of(given.records)
     settings = settings_in(folder)
+    if given.postgres:
+        settings = copied_to(given.postgres, settings)
     records = pq.read_table(folder / "records.parquet")
+    for size, seconds, facts in measured(
+        settings, records, given.batch or (1_000, 100), given.warm, given.times
+    ):
+        print(line(given.records, size, seconds, facts), flush=True)
+    if given.splink:
+        beside = splink_alone(folder.parent, settings, given.splink)
+        print(f"Splink alone, 1,000 rows: median {statistics.median(beside):.1f} s of {len(beside)}")
+    shutil.rmtree(folder)
+
+
+def measured(
+    settings: Settings, records: pa.Table, sizes: Sequence[int], warm: int, times: int
+) -> Iterator[tuple[int, list[float], list[dict[str, Any]]]]:
+    """By size of batch the seconds of each, and what each read."""
     chance = random.Random(1)
     with open_pipeline(settings) as pipeline:
         stage = ResolveStage(pipeline.state, settings)
         number = 0
-        for size in given.batch or (1_000, 100):
+        for size in sizes:
             seconds, facts = [], []
-            for turn in range(given.warm + given.times):
+            for turn in range(warm + times):
                 rows = records.take(pa.array(chance.sample(range(records.num_rows), size))).to_pylist()
                 take_in(pipeline.state, [arrival(row, chance) for row in rows], number := number + 1)
                 started = time.perf_counter()
@@ -92,14 +117,31 @@ def main() -> None:
                 took = time.perf_counter() - started
                 assert not result.more and result.received == size, result
                 say(f"  {took * 1000:.0f} ms {json.dumps(dict(result.facts))}")
-                if turn >= given.warm:
+                if turn >= warm:
                     seconds.append(took)
                     facts.append({**result.facts, "rows_read": stage.rows_read - read})
-            print(line(given.records, size, seconds, facts), flush=True)
-    if given.splink:
-        beside = splink_alone(folder.parent, settings, given.splink)
-        print(f"Splink alone, 1,000 rows: median {statistics.median(beside):.1f} s of {len(beside)}")
-    shutil.rmtree(folder)
+            yield size, seconds, facts
+
+
+def copied_to(url: str, settings: Settings) -> Settings:
+    """The settings with the state in a Postgres database, into which everything was copied."""
+    there = settings.model_copy(update={"state": settings.state.model_copy(update={"url": url})})
+    say("copying the state to Postgres")
+    with open_pipeline(settings) as embedded, open_pipeline(there) as served:
+        for store, metadata in METADATA.items():
+            for table in reversed(metadata.sorted_tables):
+                with served.state.writing(store) as connection:
+                    connection.execute(table.delete())
+            for table in metadata.sorted_tables:
+                columns = [column.name for column in table.columns]
+                with embedded.state.reading(store) as reading, served.state.writing(store) as writing:
+                    query = sa.select(*(sa.literal_column(f'"{name}"') for name in columns)).select_from(
+                        table
+                    )
+                    found = reading.execution_options(stream_results=True).execute(query)
+                    for rows in found.partitions(COPIED_AT_ONCE):
+                        insert_rows(writing, table, columns, [tuple(row) for row in rows])
+    return there
 
 
 def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:
