@@ -11,6 +11,7 @@ from customer_profiles.marts import tables as _marts  # noqa: F401
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.buckets import DAY, HOUR
 from customer_profiles.monitoring import tables as _monitoring  # noqa: F401
+from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
 from customer_profiles.state.schema import METADATA, Store, to_json
@@ -72,7 +73,7 @@ def main() -> None:
         with state.writing() as conn:
             METADATA[Store.STATE].create_all(conn)
         fill(state, given.interactions, given.records)
-        stage = AccumulateStage(state)
+        stage = AccumulateStage(state, Settings())
         started = time.perf_counter()
         while True:
             batch = time.perf_counter()

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.appliers import Applied, Arrival
 from customer_profiles.cleaning.quarantine import Rejected
 from customer_profiles.cleaning.record_book import RecordBook
-from customer_profiles.cleaning.tables import interaction
+from customer_profiles.cleaning.tables import interaction, recount
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import insert_rows, rows_by_key, upsert_rows
 from customer_profiles.state.sequences import reserve
@@ -63,8 +63,7 @@ class InteractionApplier:
         applied.applied += replaced
         applied.duplicate = len(arrivals) - applied.applied
         if replaced:
-            # What was counted from them stays as it was: the marts count anew in a rebuild.
-            applied.facts = {"replaced_until_rebuild": replaced}
+            applied.facts = {"replaced": replaced}
         return applied
 
     def reject(
@@ -100,13 +99,18 @@ class InteractionApplier:
         held: Mapping[str, tuple[Any, ...]],
         book: RecordBook,
     ) -> int:
-        """Replace what a changed mapping reads differently."""
+        """Replace what a changed mapping reads differently, and have it counted anew where it was and where it is."""
         rows = []
+        touched: set[int] = set()
         for event_id, arrival in again.items():
             row = self._row(held[event_id][1], arrival, book)
             told = dict(zip(_COLUMNS, row, strict=True))
             if tuple(told[name] for name in _COMPARED) != held[event_id]:
                 rows.append(row)
+                touched |= {told["record_no"], held[event_id][2]}
+        if touched:
+            first = reserve(connection, "recount", len(touched))
+            insert_rows(connection, recount, ("recount_no", "record_no"), enumerate(sorted(touched), first))
         kept = ("record_no", *(name for name in _TOLD if name != "received_at"))
         return upsert_rows(connection, interaction, _COLUMNS, rows, key="interaction_no", replace=kept)
 

@@ -95,6 +95,14 @@ interaction = sa.Table(
     comment="Something a person did; an event ID of a source counts once.",
 )
 
+recount = sa.Table(
+    "recount",
+    STATE,
+    column("recount_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+    comment="Records whose interactions were replaced after they came in, for whoever counts them to count anew; appended.",
+)
+
 feed_seen = sa.Table(
     "feed_seen",
     STATE,

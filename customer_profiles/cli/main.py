@@ -21,6 +21,7 @@ from customer_profiles.cli import (
     query,
     rebuild,
     run,
+    segments,
     serve,
     state,
     stream,
@@ -53,6 +54,7 @@ app.command("stream")(stream.stream)
 app.command("top")(top.top)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(profile.app, name="profile")
+app.add_typer(segments.app, name="segments")
 app.add_typer(identity.app, name="identity")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(quarantine.app, name="quarantine")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from customer_profiles.state.engine import State
 
 app = typer.Typer(help="Profiles, as they are served: field by field, for a purpose.", no_args_is_help=True)
-
-_WINDOWS = ("5m", "1h", "24h", "7d", "30d", "lifetime")
 
 
 @app.callback()
@@ -114,9 +112,7 @@ def _behaviour(profile: ServedProfile) -> list[tuple[str, str]]:
         lines.append(("purchases", f"{bought.count} for {values}, last {moment(bought.last_at)[:10]}{most}"))
     if profile.channels:
         lines.append(("channels", ", ".join(f"{use.channel} ({use.count})" for use in profile.channels)))
-    totals = _totals(profile.windows)
-    if totals:
-        lines.append(("activity", ", ".join(f"{totals.get(name, 0)} in {name}" for name in _WINDOWS)))
+    lines += _windows(profile.windows)
     if profile.open_matters:
         lines.append(("waiting", ", ".join(matter.topic or "a matter" for matter in profile.open_matters)))
     if profile.segments:
@@ -132,8 +128,23 @@ def _money(value: int, currency: str) -> str:
     return f"{value / 10**decimals:,.{decimals}f} {currency}"
 
 
-def _totals(windows: tuple[WindowTotals, ...]) -> dict[str, Any]:
+def _windows(windows: tuple[WindowTotals, ...]) -> list[tuple[str, str]]:
+    """How much the customer did in each window that has anything, and what of by each property that is counted."""
     totals: dict[str, int] = {}
-    for window in windows:
-        totals[window.window] = totals.get(window.window, 0) + window.count
-    return totals
+    by_property: dict[str, dict[str, int]] = {}
+    longest = windows[-1].window if windows else ""
+    for one in windows:
+        if not one.property:
+            totals[one.window] = totals.get(one.window, 0) + one.count
+        elif one.window == longest:
+            name, _, value = one.property.partition("=")
+            counts = by_property.setdefault(name, {})
+            counts[value] = counts.get(value, 0) + one.count
+    lines = (
+        [("activity", ", ".join(f"{count} in {name}" for name, count in totals.items()))] if totals else []
+    )
+    for name, counts in sorted(by_property.items()):
+        most = sorted(counts, key=lambda value: (-counts[value], value))[:5]
+        told = ", ".join(f"{value} ({counts[value]})" for value in most)
+        lines.append((f"by {name}", f"{told} in {longest}"))
+    return lines

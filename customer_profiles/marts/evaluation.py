@@ -1,6 +1,6 @@
 """Segment rules evaluated set by set in DuckDB, in memory, over the customers of one batch. Reads no state.
 
-The facts are those of :mod:`customer_profiles.marts.windows`, computed here for thousands of customers at
+The facts are those of :mod:`customer_profiles.marts.facts`, computed here for thousands of customers at
 once; a test holds the two to each other.
 """
 
@@ -13,8 +13,8 @@ import pyarrow as pa
 from sqlglot import exp
 
 from customer_profiles.marts.buckets import DAY, LENGTH
+from customer_profiles.marts.facts import Fact, Measure, subject_of
 from customer_profiles.marts.rules import Rule, SegmentError
-from customer_profiles.marts.windows import Fact, Measure
 
 BUCKET_SCHEMA = pa.schema(
     [
@@ -40,6 +40,7 @@ SELECT
     fact.measure,
     CASE fact.measure
         WHEN 'count' THEN sum(bucket.count)
+        WHEN 'days' THEN count(DISTINCT bucket.start // $day)
         WHEN 'value' THEN sum(bucket.value_sum)
         ELSE greatest(0, ($now - max(bucket.last_at)) // $day)
     END::BIGINT AS value,
@@ -49,7 +50,7 @@ FROM bucket
 JOIN fact
     ON fact.grain = bucket.grain
     AND bucket.start >= fact.since
-    AND bucket.property = ''
+    AND bucket.property = fact.property
     AND (fact.subject = 'interaction' OR fact.subject = bucket.type OR fact.subject = bucket.channel)
     AND (fact.measure <> 'value' OR fact.currency = bucket.currency)
 GROUP BY bucket.customer_no, fact.name, fact.measure, fact.leaves_after
@@ -105,7 +106,7 @@ def evaluate(
     """
     with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "2"}) as connection:
         facts = {fact.name: fact for rule in rules for fact in rule.facts}
-        connection.register("bucket", buckets)
+        connection.register("bucket", _with_subjects(buckets))
         connection.register("fact", _fact_table(facts.values(), now))
         connection.register("used", _use_table(rules))
         connection.register("trait", _trait_table(rules, customers, traits))
@@ -137,12 +138,22 @@ def check_rules(rules: Sequence[Rule]) -> None:
     evaluate(rules, (), {}, BUCKET_SCHEMA.empty_table(), 0)
 
 
+def _with_subjects(buckets: pa.Table) -> pa.Table:
+    """Types and channels as names of facts write them."""
+    for name in ("type", "channel"):
+        coded = buckets.column(name).combine_chunks().dictionary_encode()
+        words = pa.array([subject_of(word) for word in coded.dictionary.to_pylist()], pa.string())
+        at = buckets.schema.get_field_index(name)
+        buckets = buckets.set_column(at, name, words.take(coded.indices))
+    return buckets
+
+
 def _known(facts: Iterable[Fact]) -> str:
     """The query of one row for each customer: its traits, and its facts as columns."""
     pivoted, chosen = "", ""
     for fact in facts:
         text = exp.Literal.string(fact.name).sql(dialect="duckdb")
-        name = exp.to_identifier(fact.name, quoted=True).sql(dialect="duckdb")
+        name = exp.to_identifier(fact.column, quoted=True).sql(dialect="duckdb")
         pivoted += f", max(value) FILTER (WHERE name = {text}) AS {name}"
         chosen += (
             f", {name}" if fact.measure == Measure.DAYS_SINCE_LAST else f", coalesce({name}, 0) AS {name}"
@@ -159,15 +170,16 @@ def _fact_table(facts: Iterable[Fact], now: int) -> pa.Table:
             fact.name,
             fact.subject,
             str(fact.measure),
-            str(fact.window.grain),
+            str(fact.grain),
             fact.window.since(now),
             None if fact.window.length is None else fact.window.length + LENGTH[fact.window.grain],
             fact.currency,
+            fact.of_property,
         )
         for fact in facts
     ]
-    names = ("name", "subject", "measure", "grain", "since", "leaves_after", "currency")
-    types = (pa.string(),) * 4 + (pa.int64(), pa.int64(), pa.string())
+    names = ("name", "subject", "measure", "grain", "since", "leaves_after", "currency", "property")
+    types = (pa.string(),) * 4 + (pa.int64(), pa.int64(), pa.string(), pa.string())
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
     return pa.table([pa.array(values, kind) for values, kind in zip(columns, types, strict=True)], names)
 

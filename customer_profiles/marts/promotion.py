@@ -9,6 +9,7 @@ from types import MappingProxyType
 from sqlalchemy import Connection, text
 
 from customer_profiles.marts import tables
+from customer_profiles.marts.segment_changes import tell_switch
 from customer_profiles.marts.stamps import stamp
 from customer_profiles.marts.stored import trait_row, traits_of
 from customer_profiles.marts.traits import Cause, TraitChange, write_history
@@ -97,6 +98,7 @@ def carry_over(
     Returns:
         How many traits the rebuild gives another value.
     """
+    tell_switch(conn, live, rebuilt, now)
     gone = dict.fromkeys(conn.execute(_GONE, {"live": live, "rebuilt": rebuilt}).scalars(), now)
     stamp(conn, rebuilt, gone)
     # A consumer drops a version that is not newer than the one it has: a rebuild goes on where the live one

@@ -1,7 +1,8 @@
 """The language of segment rules: a condition in SQL over traits and window facts, and nothing else. Pure.
 
 What a rule may hold: comparisons, AND / OR / NOT, arithmetic, IN a list, BETWEEN, LIKE, IS NULL, and the
-functions coalesce, lower, upper and length. A trait that has several values means its first.
+functions coalesce, lower, upper and length. A trait that has several values means its first. A fact of one value of a
+property is written `purchase_count_30d[category = 'shoes']`.
 """
 
 import difflib
@@ -14,8 +15,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.marts.facts import EVERYTHING, Fact, Grammar, Measure, read_fact
 from customer_profiles.marts.survivorship import TraitSpec
-from customer_profiles.marts.windows import EVERYTHING, WINDOWS, Fact, Measure, read_fact
 
 _COMPARISONS = (
     exp.EQ,
@@ -80,7 +81,7 @@ def read_rule(
     segment: str,
     when: str,
     traits: Mapping[str, TraitSpec],
-    currency: str,
+    grammar: Grammar,
     subjects: Collection[str] | None = None,
 ) -> Rule:
     """Read and check a segment's condition.
@@ -89,7 +90,7 @@ def read_rule(
         segment: Name of the segment, for the settings key in messages.
         when: The condition.
         traits: The traits there are, by name.
-        currency: The company's currency.
+        grammar: What names of facts may say.
         subjects: The interaction types and channels there are; None when they are not known beforehand.
 
     Raises:
@@ -105,7 +106,7 @@ def read_rule(
         ) from error
     if len(parsed) != 1:
         raise SegmentError(f"{key} must hold one condition, it holds {len(parsed)}.")
-    tree = parsed[0]
+    tree = _with_named_properties(parsed[0])
     for node in tree.walk():
         if type(node) not in _ALLOWED:
             raise SegmentError(
@@ -117,8 +118,9 @@ def read_rule(
     used_traits: dict[str, TraitSpec] = {}
     used_facts: dict[str, Fact] = {}
     for column in tree.find_all(exp.Column):
-        name = column.name.lower()
-        fact = read_fact(name, currency)
+        head, bracket, rest = column.name.partition("[")
+        name = head.lower() + bracket + rest
+        fact = read_fact(name, grammar)
         if len(column.parts) == 1 and name in traits:
             used_traits[name] = traits[name]
         elif (
@@ -126,14 +128,17 @@ def read_rule(
         ):
             used_facts[name] = fact
         else:
-            raise SegmentError(_no_such_name(key, column.sql(dialect="duckdb"), name, traits, subjects))
-        column.set("this", exp.to_identifier(name, quoted=True))
+            raise SegmentError(_no_such_name(key, column, name, traits, grammar, subjects))
+        column.set(
+            "this", exp.to_identifier(fact.column if name in used_facts and fact else name, quoted=True)
+        )
     for node in tree.find_all(*_COMPARISONS):
         _refuse_text_against_number(key, node, used_traits)
     days = {
         name: wanted
         for name, fact in used_facts.items()
-        if fact.measure == Measure.DAYS_SINCE_LAST and (wanted := _days_that_matter(tree, name)) is not None
+        if fact.measure == Measure.DAYS_SINCE_LAST
+        and (wanted := _days_that_matter(tree, fact.column)) is not None
     }
     condition = tree.sql(dialect="duckdb", comments=False)
     by_name = sorted(used_traits), sorted(used_facts)
@@ -144,6 +149,29 @@ def read_rule(
         tuple(used_facts[name] for name in by_name[1]),
         days,
     )
+
+
+def _with_named_properties(tree: exp.Expression) -> exp.Expression:
+    """`fact[property = 'value']` becomes one name; any other bracket stays, and is refused."""
+
+    def named(node: exp.Expression) -> exp.Expression:
+        if not isinstance(node, exp.Bracket) or len(node.expressions) != 1:
+            return node
+        fact, of = node.this, node.expressions[0]
+        if not (
+            isinstance(fact, exp.Column)
+            and len(fact.parts) == 1
+            and isinstance(of, exp.EQ)
+            and isinstance(of.this, exp.Column)
+            and len(of.this.parts) == 1
+            and isinstance(of.expression, exp.Literal)
+            and of.expression.is_string
+        ):
+            return node
+        name = f"{fact.name}[{of.this.name.lower()}={of.expression.this}]"
+        return exp.Column(this=exp.to_identifier(name, quoted=True))
+
+    return tree.transform(named)
 
 
 def _refuse_text_against_number(key: str, node: exp.Expression, traits: Mapping[str, TraitSpec]) -> None:
@@ -187,13 +215,31 @@ def _spelling(node: exp.Expression) -> str:
 
 
 def _no_such_name(
-    key: str, written: str, name: str, traits: Mapping[str, TraitSpec], subjects: Collection[str] | None
+    key: str,
+    column: exp.Column,
+    name: str,
+    traits: Mapping[str, TraitSpec],
+    grammar: Grammar,
+    subjects: Collection[str] | None,
 ) -> str:
+    head, bracket, of = name.partition("[")
+    property_name = of.partition("=")[0]
+    if bracket and property_name not in grammar.properties:
+        counted = ", ".join(grammar.properties) or "none"
+        return (
+            f"{key} asks for the property {property_name}, which is not counted: name it in windows.properties "
+            f"(there: {counted})."
+        )
     known = [EVERYTHING, "purchase", *(subjects or ("page",))]
     facts = [
-        f"{one}_{kind}_{window.name}" for one in known for kind in ("count", "value") for window in WINDOWS
+        f"{one}_{kind}_{window}"
+        for one in known
+        for kind in ("count", "value", "days")
+        for window in grammar.windows
     ]
     facts += [f"days_since_last_{one}" for one in known]
-    nearest = difflib.get_close_matches(name, [*traits, *facts], n=1, cutoff=0.5)
+    nearest = difflib.get_close_matches(head, [*traits, *facts], n=1, cutoff=0.5)
     hint = f' The nearest name is "{nearest[0]}".' if nearest else ""
-    return f'{key} names "{written}", which is no trait and no window.{hint}'
+    windows = ", ".join(grammar.windows)
+    written = head if bracket else column.sql(dialect="duckdb")
+    return f'{key} names "{written}", which is no trait and no window.{hint} Windows (windows.lengths): {windows}.'

@@ -2,8 +2,8 @@
 
 import hashlib
 import time
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import pyarrow as pa
@@ -13,10 +13,13 @@ from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
+from customer_profiles.marts.facts import grammar_of
+from customer_profiles.marts.recount import read_buckets
 from customer_profiles.marts.rules import Rule, read_rule
+from customer_profiles.marts.segment_changes import Cause, CauseKind, SegmentChange, tell, tell_dropped
 from customer_profiles.marts.stamps import stamp
-from customer_profiles.marts.stored import bucket_rows
 from customer_profiles.marts.traits import Clock, RefreshTraitsStage, clock
+from customer_profiles.marts.windows import counting_of
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
@@ -37,7 +40,7 @@ _CUSTOMERS = text(
 
 _ACTIVE = text(
     """
-    SELECT customer.customer_no, record_activity.changed_no
+    SELECT customer.customer_no, record_activity.changed_no, record_activity.record_no
     FROM record_activity
     LEFT JOIN member
         ON member.generation = record_activity.generation AND member.record_no = record_activity.record_no
@@ -75,6 +78,10 @@ _SWEEP = text(
     """
 )
 
+_NEWEST_EVENT = text("SELECT max(event_no) FROM identity_event")
+
+_UNFOLDED = text("SELECT 1 FROM customer WHERE generation = :generation AND changed_no > :folded LIMIT 1")
+
 _CLOSE_DROPPED = text(
     """
     UPDATE segment_membership
@@ -97,12 +104,14 @@ class _Position:
         activity: Change number of the last active record looked at.
         rules: Fingerprint of the rules that were evaluated.
         sweep: While all customers are looked at because the rules are new: the last one, else None.
+        event: The newest identity event when the stage last had looked at every customer that changed.
     """
 
     customer: int = 0
     activity: int = 0
     rules: str = ""
     sweep: int | None = None
+    event: int = 0
 
 
 def segment_rules(settings: Settings) -> tuple[Rule, ...]:
@@ -112,8 +121,8 @@ def segment_rules(settings: Settings) -> tuple[Rule, ...]:
         SegmentError: a rule is none; the message names its settings key.
     """
     specs = trait_specs(settings)
-    currency = settings.defaults.currency or ""
-    rules = tuple(read_rule(name, one.when, specs, currency) for name, one in settings.segments.items())
+    grammar = grammar_of(settings)
+    rules = tuple(read_rule(name, one.when, specs, grammar) for name, one in settings.segments.items())
     check_rules(rules)
     return rules
 
@@ -136,6 +145,7 @@ class RefreshSegmentsStage:
         self._rules = segment_rules(settings)
         said = "\x1f".join(f"{one.segment}\x1e{one.condition}" for one in self._rules)
         self._fingerprint = hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
+        self._counting = counting_of(settings)
         self._generation = generation
         self._now = now
 
@@ -144,14 +154,18 @@ class RefreshSegmentsStage:
         started = time.monotonic()
         now = self._now()
         with self._state.writing() as conn:
-            generation = self._generation or live_generation(conn)
+            live = live_generation(conn)
+            generation = self._generation or live
             cursor = read_cursor(conn, self.name, str(generation))
             position = _Position(**cursor.position) if cursor.position else _Position()
             if position.rules != self._fingerprint:
-                self._drop_segments(conn, generation, now)
+                self._drop_segments(conn, generation, now, generation == live)
                 position = replace(position, rules=self._fingerprint, sweep=0)
             touched, moved, more = self._touched(conn, generation, position, now, limit)
-            applied = self._refresh(conn, generation, sorted(touched), now)
+            changes = self._refresh(conn, generation, sorted(touched), now)
+            if generation == live:
+                tell(conn, self._told(conn, generation, changes, touched, position.event), now)
+            applied = len({customer_no for _, customer_no, _ in changes})
             result = StageResult(
                 stage=self.name,
                 source=self.source,
@@ -163,18 +177,15 @@ class RefreshSegmentsStage:
             )
             before = _Position(**cursor.position) if cursor.position else _Position()
             if moved != before:
-                position_now = {
-                    name: getattr(moved, name) for name in ("customer", "activity", "rules", "sweep")
-                }
-                move_cursor(conn, cursor, position_now)
+                move_cursor(conn, cursor, asdict(moved))
             if touched:
                 record_batch(conn, result)
         return result
 
     def _touched(
         self, conn: Connection, generation: int, position: _Position, now: int, limit: int
-    ) -> tuple[set[int], _Position, bool]:
-        """The customers to look at, where that leaves the stage, and whether there may be more.
+    ) -> tuple[dict[int, Cause], _Position, bool]:
+        """The customers to look at and why, where that leaves the stage, and whether there may be more.
 
         A customer whose traits are not folded yet is left alone, whatever else happened: it changed, and comes when
         they are.
@@ -184,7 +195,8 @@ class RefreshSegmentsStage:
         changed = conn.execute(_CUSTOMERS, {**given, "position": position.customer}).all()
         active = conn.execute(_ACTIVE, {**given, "position": position.activity}).all()
         due = conn.execute(_DUE, {**given, "now": now}).all()
-        touched = {row.customer_no for row in (*changed, *active, *due) if row.customer_no is not None}
+        touched: dict[int, Cause] = {}
+        newest_event = conn.execute(_NEWEST_EVENT).scalar_one() or 0
         if changed:
             position = replace(position, customer=changed[-1].changed_no)
         if active:
@@ -192,21 +204,68 @@ class RefreshSegmentsStage:
         more = limit in (len(changed), len(active), len(due))
         if position.sweep is not None:
             swept = conn.execute(_SWEEP, {**given, "position": position.sweep}).scalars().all()
-            touched.update(swept)
+            touched.update(dict.fromkeys(swept, Cause(CauseKind.RULES)))
             more = more or len(swept) == limit
             position = replace(position, sweep=swept[-1] if len(swept) == limit else None)
+        # In this order: what is told is the cause that says most.
+        touched.update((row.customer_no, Cause(CauseKind.TIME, row.due_at)) for row in reversed(due))
+        touched.update(
+            (row.customer_no, Cause(CauseKind.INTERACTION, row.record_no))
+            for row in active
+            if row.customer_no is not None
+        )
+        touched.update(dict.fromkeys((row.customer_no for row in changed), Cause(CauseKind.RECORD)))
+        unfolded = conn.execute(_UNFOLDED, given).first()
+        if len(changed) < limit and unfolded is None:
+            position = replace(position, event=newest_event)
         return touched, position, more
 
-    def _drop_segments(self, conn: Connection, generation: int, now: int) -> None:
+    def _told(
+        self,
+        conn: Connection,
+        generation: int,
+        changes: Iterable[tuple[str, int, bool]],
+        touched: Mapping[int, Cause],
+        event_no: int,
+    ) -> Iterator[SegmentChange]:
+        """The changes with their causes; of a customer that changed, what of."""
+        changes = list(changes)
+        of_customers = {one for _, one, _ in changes if touched[one].kind == CauseKind.RECORD}
+        found = dict(touched)
+        keys = [(generation, customer_no) for customer_no in of_customers]
+        columns = ("customer_no", "event_no")
+        for customer_no, newest in rows_by_key(
+            conn, tables.profile, ("generation", "customer_no"), keys, columns
+        ):
+            if newest > event_no:
+                found[customer_no] = Cause(CauseKind.IDENTITY, newest)
+        by_record = [one for one in of_customers if found[one].kind == CauseKind.RECORD]
+        history = rows_by_key(
+            conn,
+            tables.profile_history,
+            "customer_no",
+            by_record,
+            ("customer_no", "history_no", "record_no"),
+        )
+        for customer_no, _, record_no in sorted(history):
+            found[customer_no] = Cause(CauseKind.RECORD, record_no)
+        for segment, customer_no, entered in changes:
+            yield SegmentChange(customer_no, segment, entered, found[customer_no])
+
+    def _drop_segments(self, conn: Connection, generation: int, now: int, live: bool) -> None:
         """Close what belongs to segments that the settings do not name any more."""
         names = [rule.segment for rule in self._rules] or [""]
+        if live:
+            tell_dropped(conn, generation, names, now)
         conn.execute(_CLOSE_DROPPED, {"now": now, "generation": generation, "segments": names})
         conn.execute(_FORGET_DROPPED, {"generation": generation, "segments": names})
 
-    def _refresh(self, conn: Connection, generation: int, customer_nos: Sequence[int], now: int) -> int:
-        """Evaluate the rules for the customers and write what differs; returns how many customers differ."""
+    def _refresh(
+        self, conn: Connection, generation: int, customer_nos: Sequence[int], now: int
+    ) -> set[tuple[str, int, bool]]:
+        """Evaluate the rules for the customers and write what differs; returns who entered (or left) which segment."""
         if not customer_nos:
-            return 0
+            return set()
         customer_of = _members(conn, generation, customer_nos)
         living = sorted(set(customer_of.values()))
         evaluated = Evaluated({}, {})
@@ -214,11 +273,11 @@ class RefreshSegmentsStage:
             traits = self._traits(conn, generation, living)
             buckets = self._buckets(conn, generation, customer_of)
             evaluated = evaluate(self._rules, living, traits, buckets, now)
-        differing = _write_memberships(conn, generation, customer_nos, evaluated, now)
+        changes = _write_memberships(conn, generation, customer_nos, evaluated, now)
         self._write_due(conn, generation, customer_nos, evaluated)
         alive = set(living)
-        stamp(conn, generation, {one: None for one in differing if one in alive})
-        return len(differing)
+        stamp(conn, generation, {one: None for _, one, _ in changes if one in alive})
+        return changes
 
     def _traits(
         self, conn: Connection, generation: int, customer_nos: Iterable[int]
@@ -233,8 +292,13 @@ class RefreshSegmentsStage:
         return found
 
     def _buckets(self, conn: Connection, generation: int, customer_of: Mapping[int, int]) -> pa.Table:
-        grains = {fact.window.grain for rule in self._rules for fact in rule.facts}
-        rows = [(customer_of[row[0]], *row[1:]) for row in bucket_rows(conn, generation, customer_of, grains)]
+        grains = {fact.grain for rule in self._rules for fact in rule.facts}
+        kept = {"", *(fact.of_property for rule in self._rules for fact in rule.facts)}
+        rows = [
+            (customer_of[row[0]], *row[1:])
+            for row in read_buckets(conn, generation, self._counting, customer_of, grains)
+            if row[6] in kept
+        ]
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(BUCKET_SCHEMA)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, BUCKET_SCHEMA, strict=True)]
         return pa.Table.from_arrays(arrays, schema=BUCKET_SCHEMA)
@@ -266,8 +330,8 @@ def _members(conn: Connection, generation: int, customer_nos: Iterable[int]) -> 
 
 def _write_memberships(
     conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated, now: int
-) -> set[int]:
-    """Open and close memberships; returns the customers for whom one was opened or closed."""
+) -> set[tuple[str, int, bool]]:
+    """Open and close memberships; returns segment, customer and whether it was opened, of each."""
     keys = [(generation, customer_no) for customer_no in customer_nos]
     columns = ("segment", "customer_no", "since", "until")
     rows = rows_by_key(conn, tables.segment_membership, ("generation", "customer_no"), keys, columns)
@@ -283,4 +347,4 @@ def _write_memberships(
     upsert_rows(
         conn, tables.segment_membership, (*key, "until"), [*entered, *closed], key=key, replace=("until",)
     )
-    return {customer_no for _, customer_no in (should - inside.keys()) | left.keys()}
+    return {(*one, True) for one in should - inside.keys()} | {(*one, False) for one in left}

@@ -72,7 +72,11 @@ bucket = Table(
     _of_record("channel", Text, DataClass.BEHAVIOURAL, "Channel; empty where none is known.", **_KEY),
     _of_record("currency", Text, DataClass.NONE, "Currency of the values; empty without value.", **_KEY),
     _of_record(
-        "property", Text, DataClass.BEHAVIOURAL, "Value of a property kept apart; empty for all.", **_KEY
+        "property",
+        Text,
+        DataClass.BEHAVIOURAL,
+        "Value of a property counted by itself, as name=value; empty for all.",
+        **_KEY,
     ),
     _of_record("count", Number, DataClass.BEHAVIOURAL, "Number of interactions."),
     _of_record("value_sum", Number, DataClass.FINANCIAL, "Sum of their values, minor units."),
@@ -117,8 +121,20 @@ record_activity = Table(
     _generation(),
     _record_no(),
     _of_system("changed_no", Number, "Grows with every batch that touched the record."),
-    _of_record("first_at", Micros, DataClass.BEHAVIOURAL, "When its first interaction happened, micros."),
-    _of_record("last_at", Micros, DataClass.BEHAVIOURAL, "When its newest interaction happened, micros."),
+    _of_record(
+        "first_at",
+        Micros,
+        DataClass.BEHAVIOURAL,
+        "When its first interaction happened, micros; null when none is left.",
+        nullable=True,
+    ),
+    _of_record(
+        "last_at",
+        Micros,
+        DataClass.BEHAVIOURAL,
+        "When its newest interaction happened, micros; null when none is left.",
+        nullable=True,
+    ),
     Index("record_activity_by_change", "generation", "changed_no"),
 )
 
@@ -193,4 +209,21 @@ segment_due = Table(
     _customer_no(),
     _of_customer("due_at", Micros, DataClass.BEHAVIOURAL, "When it can change with time alone, micros."),
     Index("segment_due_by_time", "generation", "due_at"),
+)
+
+segment_change = Table(
+    "segment_change",
+    STATE,
+    _of_system("change_no", Number, "Number of the change; it only grows.", **_KEY),
+    _of_customer("customer_no", Number, DataClass.PSEUDONYM, "The customer who entered or left."),
+    _of_customer("segment", Text, DataClass.BEHAVIOURAL, "Name of the segment."),
+    _of_customer("kind", Text, DataClass.BEHAVIOURAL, "entered or left."),
+    _of_customer("changed_at", Micros, DataClass.BEHAVIOURAL, "When, micros."),
+    _of_system("cause_kind", Text, "interaction, record, identity, time, rules or rebuild."),
+    _of_system(
+        "cause",
+        Number,
+        "Number of the record, of the identity event or of the rebuilt generation; the moment it was due, micros; 0 for rules.",
+    ),
+    Index("segment_change_by_customer", "customer_no", "change_no"),
 )

@@ -1,28 +1,22 @@
-"""Windows: buckets summed when they are read, and the names of facts over them. Pure.
+"""Windows: buckets summed when they are read. Pure.
 
 A window ends now and starts at the start of the grain that holds the moment its length ago: no interaction
 inside the window is ever missed, and at most one grain more is counted. Minutes serve the windows up to 24
-hours, hours those up to 30 days. An interaction a little ahead of our clock counts as having happened.
-
-Names of facts::
-
-    <subject>_count_<window>             page_count_7d, web_count_24h, interaction_count_5m
-    <subject>_value_<window>             purchase_value_30d: minor units of the company's currency
-    <subject>_value_<window>_<currency>  purchase_value_30d_eur
-    days_since_last_<subject>            days_since_last_purchase: whole days; null when there was none
-
-A subject is an interaction type, a channel, or `interaction` for all of them. A word that is both a type and
-a channel takes the interactions of either.
+hours, hours those up to 30 days, days those beyond. An interaction a little ahead of our clock counts as having
+happened.
 """
 
-import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 
-from customer_profiles.marts.buckets import DAY, HOUR, LENGTH, MINUTE, Bucket, Grain
+from customer_profiles.marts.buckets import DAY, HOUR, LENGTH, MINUTE, SLACK, Bucket, Counting, Grain
+from customer_profiles.settings import Settings
+from customer_profiles.settings.profiles import window_minutes
 
-EVERYTHING = "interaction"
+_BEFORE_EVERYTHING = -(2**63)
+
+_LONGEST: Mapping[Grain, int] = {Grain.MINUTE: 24 * HOUR, Grain.HOUR: 30 * DAY}
+"""The longest window that is read from a grain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,129 +27,51 @@ class Window:
     length: int | None
     grain: Grain
 
+    @property
+    def day_grain(self) -> Grain:
+        """The grain that the window's days are counted from: a lifetime bucket does not know its days."""
+        return Grain.DAY if self.length is None else self.grain
+
     def since(self, now: int) -> int:
         """Start of the oldest bucket inside the window at `now`, micros."""
-        return 0 if self.length is None else self.grain.start(now - self.length)
+        return _BEFORE_EVERYTHING if self.length is None else self.grain.start(now - self.length)
 
     def leaves_at(self, start: int) -> int | None:
         """The moment a bucket that starts at `start` leaves the window; None when it never does."""
         return None if self.length is None else start + LENGTH[self.grain] + self.length
 
 
-WINDOWS: tuple[Window, ...] = (
-    Window("5m", 5 * MINUTE, Grain.MINUTE),
-    Window("1h", HOUR, Grain.MINUTE),
-    Window("24h", 24 * HOUR, Grain.MINUTE),
-    Window("7d", 7 * DAY, Grain.HOUR),
-    Window("30d", 30 * DAY, Grain.HOUR),
-    Window("lifetime", None, Grain.LIFETIME),
-)
-BY_NAME = {window.name: window for window in WINDOWS}
+def window(name: str) -> Window:
+    """A window by its name: 45m, 36h, 14d, lifetime.
 
-
-class Measure(StrEnum):
-    """What a fact tells."""
-
-    COUNT = "count"
-    VALUE = "value"
-    DAYS_SINCE_LAST = "days_since_last"
-
-
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """A named number over a customer's buckets."""
-
-    name: str
-    subject: str
-    measure: Measure
-    window: Window
-    currency: str = ""
-
-    def covers(self, bucket: Bucket) -> bool:
-        """Whether the bucket is of this fact's grain, subject and currency."""
-        return (
-            bucket.grain == self.window.grain
-            and not bucket.property
-            and self.subject in (EVERYTHING, bucket.type, bucket.channel)
-            and (self.measure != Measure.VALUE or bucket.currency == self.currency)
-        )
-
-
-_WINDOWED = re.compile(
-    r"(?P<subject>[a-z0-9_]+?)_(?P<measure>count|value)_(?P<window>"
-    + "|".join(BY_NAME)
-    + r")(?:_(?P<currency>[a-z]{3}))?"
-)
-_SINCE = re.compile(r"days_since_last_(?P<subject>[a-z0-9_]+)")
-
-
-def read_fact(name: str, currency: str) -> Fact | None:
-    """Read a fact's name.
-
-    Args:
-        name: A name of the grammar above.
-        currency: The company's currency, which a value without one is in; empty when it has none.
-
-    Returns:
-        The fact, or None when the name is not of the grammar.
+    Raises:
+        ValueError: it names none.
     """
-    if found := _SINCE.fullmatch(name):
-        return Fact(name, found["subject"], Measure.DAYS_SINCE_LAST, BY_NAME["lifetime"])
-    found = _WINDOWED.fullmatch(name)
-    if found is None or (found["currency"] and found["measure"] == "count"):
-        return None
-    money = (found["currency"] or currency).upper() if found["measure"] == "value" else ""
-    if found["measure"] == "value" and not money:
-        return None
-    return Fact(name, found["subject"], Measure(found["measure"]), BY_NAME[found["window"]], money)
+    minutes = window_minutes(name)
+    if minutes is None:
+        return Window(name, None, Grain.LIFETIME)
+    length = minutes * MINUTE
+    grain = next((grain for grain, longest in _LONGEST.items() if length <= longest), Grain.DAY)
+    return Window(name, length, grain)
 
 
-def value_of(fact: Fact, buckets: Iterable[Bucket], now: int) -> int | None:
-    """Compute a fact.
-
-    Args:
-        fact: What to compute.
-        buckets: The buckets of all of a customer's records, in any order; other grains and kinds may be among
-            them.
-        now: End of the window, micros.
-
-    Returns:
-        A count, minor units, or whole days (None when there was no interaction).
-    """
-    since = fact.window.since(now)
-    inside = [one for one in buckets if one.start >= since and fact.covers(one)]
-    if fact.measure == Measure.DAYS_SINCE_LAST:
-        return max(0, (now - max(one.last_at for one in inside)) // DAY) if inside else None
-    if fact.measure == Measure.VALUE:
-        return sum(one.value_sum for one in inside)
-    return sum(one.count for one in inside)
+LIFETIME = window("lifetime")
 
 
-def next_change(
-    fact: Fact, buckets: Iterable[Bucket], now: int, days: Sequence[int] | None = None
-) -> int | None:
-    """The earliest moment after `now` at which a fact changes with time alone.
+def windows_of(settings: Settings) -> tuple[Window, ...]:
+    """The windows of the settings, the shortest first."""
+    return tuple(
+        sorted(map(window, settings.windows.lengths), key=lambda one: (one.length is None, one.length or 0))
+    )
 
-    Args:
-        fact: The fact.
-        buckets: As for :func:`value_of`.
-        now: Micros.
-        days: For days since the last: the only numbers of days that matter to who asks; None when every day
-            does.
 
-    Returns:
-        Micros, or None when it stays as it is until something happens.
-    """
-    inside = [one for one in buckets if one.start >= fact.window.since(now) and fact.covers(one)]
-    if not inside:
-        return None
-    if fact.measure == Measure.DAYS_SINCE_LAST:
-        last = max(one.last_at for one in inside)
-        passed = max(0, (now - last) // DAY)
-        coming = [passed + 1] if days is None else [day for day in days if day > passed]
-        return last + min(coming) * DAY if coming else None
-    leaving = (fact.window.leaves_at(one.start) for one in inside)
-    return min((at for at in leaving if at is not None), default=None)
+def counting_of(settings: Settings) -> Counting:
+    """What has to be counted for the settings: minutes and hours as far back as the longest window read from them."""
+    kept: dict[Grain, int] = {}
+    for one in windows_of(settings):
+        if one.length is not None and one.grain in SLACK:
+            kept[one.grain] = one.length + SLACK[one.grain]
+    return Counting(kept, tuple(sorted(settings.windows.properties)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +82,9 @@ class WindowTotals:
         window: Name of the window.
         type: Interaction type.
         channel: Channel.
+        property: Empty for all of them, else `name=value`: only those with this value of the property.
         count: Number of interactions.
+        days: On how many days (UTC).
         values: Minor units by currency; empty where nothing has a value.
         last_at: The newest of them, micros.
     """
@@ -174,30 +92,46 @@ class WindowTotals:
     window: str
     type: str
     channel: str
+    property: str
     count: int
+    days: int
     values: tuple[tuple[str, int], ...]
     last_at: int
 
 
-def totals(
-    buckets: Iterable[Bucket], now: int, windows: Sequence[Window] = WINDOWS
-) -> tuple[WindowTotals, ...]:
-    """Sum a customer's buckets in every window, by type and channel; what is empty is left out."""
-    rows = [one for one in buckets if not one.property]
+def grains_of(windows: Collection[Window]) -> frozenset[Grain]:
+    """The grains that :func:`totals` reads."""
+    return frozenset(grain for one in windows for grain in (one.grain, one.day_grain))
+
+
+def totals(buckets: Iterable[Bucket], now: int, windows: Sequence[Window]) -> tuple[WindowTotals, ...]:
+    """Sum a customer's buckets in every window, by type, channel and property; what is empty is left out."""
+    rows = list(buckets)
     result = []
-    for window in windows:
-        since = window.since(now)
-        inside: dict[tuple[str, str], list[Bucket]] = {}
-        for one in rows:
-            if one.grain == window.grain and one.start >= since:
-                inside.setdefault((one.type, one.channel), []).append(one)
-        for (kind, channel), held in sorted(inside.items()):
+    for one in windows:
+        since = one.since(now)
+        days: dict[tuple[str, str, str], set[int]] = {}
+        inside: dict[tuple[str, str, str], list[Bucket]] = {}
+        for bucket in rows:
+            if bucket.start >= since and bucket.grain in (one.grain, one.day_grain):
+                key = (bucket.type, bucket.channel, bucket.property)
+                if bucket.grain == one.day_grain:
+                    days.setdefault(key, set()).add(bucket.start // DAY)
+                if bucket.grain == one.grain:
+                    inside.setdefault(key, []).append(bucket)
+        for key, held in sorted(inside.items()):
             sums: dict[str, int] = {}
-            for one in held:
-                if one.currency:
-                    sums[one.currency] = sums.get(one.currency, 0) + one.value_sum
-            count, last_at = sum(one.count for one in held), max(one.last_at for one in held)
+            for bucket in held:
+                if bucket.currency:
+                    sums[bucket.currency] = sums.get(bucket.currency, 0) + bucket.value_sum
             result.append(
-                WindowTotals(window.name, kind, channel, count, tuple(sorted(sums.items())), last_at)
+                WindowTotals(
+                    one.name,
+                    *key,
+                    count=sum(bucket.count for bucket in held),
+                    days=len(days[key]),
+                    values=tuple(sorted(sums.items())),
+                    last_at=max(bucket.last_at for bucket in held),
+                )
             )
     return tuple(result)

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.tables import interaction, record
+from customer_profiles.cleaning.tables import interaction, record, recount
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.tables import customer, decision
 from customer_profiles.marts.accumulate import AccumulateStage
@@ -49,12 +49,16 @@ def behind(connection: sa.Connection, now: int) -> Mapping[str, int]:
     versions = _newest(connection, sa.select(sa.func.max(record.c.change_no)))
     interactions = _newest(connection, sa.select(sa.func.max(interaction.c.interaction_no)))
     resolved = _position(connection, ResolveStage.name, "").get("change_no", 0)
-    accumulated = _position(connection, AccumulateStage.name, str(live)).get("interaction_no", 0)
+    accumulated = _position(connection, AccumulateStage.name, str(live))
+    moved = _newest(connection, sa.select(sa.func.max(recount.c.recount_no))) if accumulated else 0
+    counting_anew = accumulated.get("counted_to") is not None
     folded = _position(connection, RefreshTraitsStage.name, str(live)).get("changed_no", 0)
     sweeping = segments.get("sweep") is not None
     return {
         ResolveStage.name: max(0, max(versions, decided) - resolved),
-        AccumulateStage.name: max(0, interactions - accumulated),
+        AccumulateStage.name: max(0, interactions - accumulated.get("interaction_no", 0))
+        + max(0, moved - accumulated.get("moved", 0))
+        + counting_anew,
         RefreshTraitsStage.name: max(0, changed - folded),
         RefreshSegmentsStage.name: max(0, changed - segments.get("customer", 0))
         + max(0, active - segments.get("activity", 0))

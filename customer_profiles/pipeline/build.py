@@ -63,7 +63,7 @@ class Pipeline:
 
     def accumulate(self, generation: int | None = None) -> Stage:
         """The stage that folds interactions into buckets."""
-        return AccumulateStage(self.state, generation)
+        return AccumulateStage(self.state, self.settings, generation)
 
     def refresh_traits(self, generation: int | None = None) -> Stage:
         """The stage that folds records into traits."""

@@ -13,6 +13,7 @@ from customer_profiles.identity.graph.events import events_by_cause, last_event
 from customer_profiles.identity.model.models import model_in_use
 from customer_profiles.identity.model.report import ModelReport, model_report
 from customer_profiles.identity.stewardship import labels
+from customer_profiles.marts.segment_changes import changes_by_cause, last_change
 from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
@@ -222,6 +223,18 @@ def segment_sizes(state: State) -> dict[str, int]:
     with state.reading() as connection:
         rows = connection.execute(_SEGMENTS, {"generation": live_generation(connection)}).all()
     return {str(segment): int(count) for segment, count in rows}
+
+
+def last_segment_change(state: State) -> int:
+    """The number of the newest entry or exit of a segment; 0 before the first."""
+    with state.reading() as connection:
+        return last_change(connection)
+
+
+def segment_changes(state: State, since: int) -> list[tuple[str, str, str, int]]:
+    """How many customers entered and left segments after a change: segment, entered or left, cause, number."""
+    with state.reading() as connection:
+        return changes_by_cause(connection, since)
 
 
 def accuracy(state: State, settings: Settings) -> Accuracy | None:

@@ -1,6 +1,6 @@
 """Reads one customer's profile for one purpose: the fold of its records, less what it may not see."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sqlalchemy import Connection, select
@@ -10,17 +10,25 @@ from customer_profiles.consent.ledger import statements_of
 from customer_profiles.identity.claims.customer_ids import dead_records_of, ids_of
 from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
-from customer_profiles.marts.buckets import Bucket
+from customer_profiles.marts.buckets import Bucket, Grain
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.channels import channel_use
 from customer_profiles.marts.purchases import purchase_history
+from customer_profiles.marts.recount import read_buckets
 from customer_profiles.marts.segments import segment_rules
-from customer_profiles.marts.stored import buckets_of, purchases_of, support_matters_of, traits_of
+from customer_profiles.marts.stored import purchases_of, support_matters_of, traits_of
 from customer_profiles.marts.support import open_matters
 from customer_profiles.marts.survivorship import TraitSpec
-from customer_profiles.marts.windows import WindowTotals, totals
+from customer_profiles.marts.windows import (
+    Window,
+    WindowTotals,
+    counting_of,
+    grains_of,
+    totals,
+    windows_of,
+)
 from customer_profiles.serving.lookup import find_customer
-from customer_profiles.serving.permissions import purposes_of
+from customer_profiles.serving.permissions import purposes_of, window_part
 from customer_profiles.serving.served import (
     ServedField,
     ServedMatter,
@@ -102,7 +110,9 @@ def _customer(conn: Connection, generation: int, customer_no: int) -> Customer:
 
 
 def _parts(settings: Settings) -> Mapping[str, frozenset[str]]:
-    return purposes_of(trait_specs(settings), segment_rules(settings), settings.purposes)
+    return purposes_of(
+        trait_specs(settings), segment_rules(settings), settings.windows.properties, settings.purposes
+    )
 
 
 def _withheld(parts: Mapping[str, frozenset[str]], decision: Decision, purpose: str) -> tuple[Withheld, ...]:
@@ -122,13 +132,16 @@ def _folded(
     """The profile with all that the purpose may see; the rest is not even read."""
     generation, record_nos = customer.generation, customer.record_nos
     buckets: list[Bucket] = []
+    windows = windows_of(settings)
     if permits("windows") or permits("channels"):
-        buckets = buckets_of(conn, generation, record_nos)
+        grains = grains_of(windows) | {Grain.LIFETIME}
+        rows = read_buckets(conn, generation, counting_of(settings), record_nos, grains)
+        buckets = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
     return replace(
         empty,
         records=len(record_nos),
         fields=_fields(conn, trait_specs(settings), customer, permits),
-        windows=_windows(buckets, empty.read_at, permits) if permits("windows") else (),
+        windows=_windows(buckets, windows, empty.read_at, permits) if permits("windows") else (),
         purchases=_purchases(conn, customer, permits) if permits("purchases") else None,
         channels=channel_use(buckets) if permits("channels") else (),
         open_matters=_open_matters(conn, customer, permits) if permits("open_matters") else (),
@@ -147,8 +160,12 @@ def _fields(
     )
 
 
-def _windows(buckets: Iterable[Bucket], now: int, permits: Permits) -> tuple[WindowTotals, ...]:
-    rows = totals(buckets, now)
+def _windows(
+    buckets: Iterable[Bucket], windows: Sequence[Window], now: int, permits: Permits
+) -> tuple[WindowTotals, ...]:
+    rows = totals(
+        (one for one in buckets if not one.property or permits(window_part(one.property))), now, windows
+    )
     return rows if permits("windows.values") else tuple(replace(one, values=()) for one in rows)
 
 

@@ -84,7 +84,7 @@ class ServedProfile:
         version: Version of the profile's traits and segments.
         records: How many records it was folded from; None when the purpose is not allowed.
         fields: Traits.
-        windows: What the customer did, by window, type and channel.
+        windows: What the customer did, by window, type and channel, and by each property that is counted.
         purchases: What it bought; None when withheld.
         channels: The channels it uses, the one used most first.
         open_matters: Support matters in which somebody waits.

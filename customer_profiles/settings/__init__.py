@@ -25,7 +25,7 @@ from customer_profiles.settings.mapping import (
     columns_of,
 )
 from customer_profiles.settings.model import Settings
-from customer_profiles.settings.profiles import LawfulBasis, Purpose, Segment, Serving, Sla, Trait
+from customer_profiles.settings.profiles import LawfulBasis, Purpose, Segment, Serving, Sla, Trait, Windows
 from customer_profiles.settings.sources import (
     Connector,
     DatabaseConnector,
@@ -71,6 +71,7 @@ __all__ = [
     "StateSettings",
     "Training",
     "Trait",
+    "Windows",
     "WriteKeyVariable",
     "columns_of",
     "load_settings",

@@ -6,6 +6,7 @@ from customer_profiles.contracts import RECORD
 from customer_profiles.settings.errors import Key
 from customer_profiles.settings.feed_checks import check_feed
 from customer_profiles.settings.finding import Finding
+from customer_profiles.settings.mapping import Nested
 from customer_profiles.settings.model import Settings
 from customer_profiles.settings.nearest import nearest
 
@@ -18,6 +19,7 @@ def check(settings: Settings) -> Iterator[Finding]:
         yield from check_feed(settings, ("sources", source), name, feed)
     for name in settings.traits:
         yield from _check_trait(settings, name)
+    yield from _check_windows(settings)
     yield from _known_purposes(settings, ("serving", "default_purpose"), [settings.serving.default_purpose])
     yield from _check_identity(settings)
 
@@ -43,6 +45,23 @@ def _check_trait(settings: Settings, name: str) -> Iterator[Finding]:
             about=(("sources",),),
         )
     yield from _known_purposes(settings, (*key, "purposes"), trait.purposes)
+
+
+def _check_windows(settings: Settings) -> Iterator[Finding]:
+    """A property that is counted must be read by some feed, where the settings tell which ones are."""
+    mapped = [feed.fields.get("properties") for _, _, feed in settings.feeds("interaction")]
+    named = [one for one in mapped if one is not None]
+    if not all(isinstance(one, Nested) for one in named):
+        return
+    known = sorted({name for one in named if isinstance(one, Nested) for name in one.parts})
+    for name in settings.windows.properties:
+        if name not in known:
+            yield Finding(
+                ("windows", "properties"),
+                f"names {name}, which no feed has under `properties`",
+                nearest(name, known),
+                about=(("sources",),),
+            )
 
 
 def _known_purposes(settings: Settings, key: Key, names: Iterable[str]) -> Iterator[Finding]:

@@ -8,7 +8,15 @@ from pydantic import Field
 from customer_profiles.settings.base import Name, Part
 from customer_profiles.settings.collector import Collector
 from customer_profiles.settings.identity import IdentitySettings
-from customer_profiles.settings.profiles import DEFAULT_PURPOSES, Purpose, Segment, Serving, Sla, Trait
+from customer_profiles.settings.profiles import (
+    DEFAULT_PURPOSES,
+    Purpose,
+    Segment,
+    Serving,
+    Sla,
+    Trait,
+    Windows,
+)
 from customer_profiles.settings.sources import Feed, Locale, Source
 from customer_profiles.settings.state import StateSettings
 from customer_profiles.settings.streaming import Streaming
@@ -33,6 +41,8 @@ class Settings(Part):
     """How records are linked to customers."""
     traits: Mapping[Name, Trait] = {}
     """Traits made from extra attributes."""
+    windows: Windows = Windows()
+    """What is counted of interactions."""
     segments: Mapping[Name, Segment] = {}
     """Named rules over traits and windows."""
     purposes: Mapping[Name, Purpose] = DEFAULT_PURPOSES

@@ -1,13 +1,14 @@
 """What goes out: traits, segments, purposes, the SLA, and how profiles are served."""
 
+import re
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from customer_profiles.contracts.classes import DataClass
-from customer_profiles.settings.base import Duration, Part
+from customer_profiles.settings.base import Duration, Name, Part
 
 
 class LawfulBasis(StrEnum):
@@ -80,6 +81,63 @@ class Trait(Part):
     """The purposes it may serve."""
     retention: Duration = "P3Y"
     """How long it is kept: an ISO 8601 duration."""
+
+
+LIFETIME = "lifetime"
+"""The window that has no length."""
+LONGEST_DAYS = 3_650
+"""The longest window that is not the lifetime, in days."""
+
+_MINUTES = {"m": 1, "h": 60, "d": 24 * 60}
+_LENGTH = re.compile(r"([1-9][0-9]{0,6})([mhd])")
+
+
+def window_minutes(name: str) -> int | None:
+    """The length of a window by its name: 45m, 36h, 14d; None for `lifetime`.
+
+    Raises:
+        ValueError: it names no window, or one that is longer than ten years.
+    """
+    if name == LIFETIME:
+        return None
+    found = _LENGTH.fullmatch(name)
+    if found is None:
+        raise ValueError("must be a number of minutes, hours or days, such as 45m, 36h or 90d, or lifetime")
+    minutes = int(found[1]) * _MINUTES[found[2]]
+    if minutes > LONGEST_DAYS * 24 * 60:
+        raise ValueError(f"must be at most {LONGEST_DAYS}d: what is longer is the lifetime")
+    return minutes
+
+
+def _a_window(name: str) -> str:
+    window_minutes(name)
+    return name
+
+
+def _each_length_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    by_length: dict[int | None, str] = {}
+    for name in names:
+        other = by_length.setdefault(window_minutes(name), name)
+        if other is not name:
+            raise ValueError(f"names one length twice: {other} and {name}")
+    return names
+
+
+def _each_once(names: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(names)) < len(names):
+        raise ValueError("names a property twice")
+    return names
+
+
+class Windows(Part):
+    """What is counted of interactions: over which lengths of time, and by which of their properties."""
+
+    lengths: Annotated[
+        tuple[Annotated[str, AfterValidator(_a_window)], ...], AfterValidator(_each_length_once)
+    ] = ("5m", "1h", "24h", "7d", "30d", LIFETIME)
+    """The windows there are: minutes, hours or days, such as 45m, 36h, 90d, and lifetime."""
+    properties: Annotated[tuple[Name, ...], AfterValidator(_each_once)] = ()
+    """Properties of interactions, such as category, each of whose values is counted by itself too."""
 
 
 class Segment(Part):

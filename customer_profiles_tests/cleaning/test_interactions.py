@@ -205,7 +205,7 @@ def test_a_changed_mapping_says_what_is_read_again_and_replaces_what_reads_diffe
     changed = settings_of(WEB.replace("category: properties.category", "category: name"), tmp_path)
     result = drain(stage_of(state, changed, "interaction"), limit=4)
     assert "web.events: its settings changed, so its files are all read again." in str(result.facts["notes"])
-    assert (result.received, result.applied, result.facts["replaced_until_rebuild"]) == (10, 10, 10)
+    assert (result.received, result.applied, result.facts["replaced"]) == (10, 10, 10)
     assert rows_of(state, "SELECT count(*), count(DISTINCT properties) FROM interaction") == [(10, 2)]
     assert drain(stage_of(state, changed, "interaction")).received == 0
     assert_adds_up(state)

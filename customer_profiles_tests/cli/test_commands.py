@@ -42,6 +42,8 @@ def test_help_is_there_before_the_engines_are_loaded() -> None:
         ("export",),
         ("ui",),
         ("profile", "show"),
+        ("segments", "list"),
+        ("segments", "changes"),
         ("quarantine", "list"),
         ("quarantine", "show"),
         ("quarantine", "retry"),
@@ -200,3 +202,32 @@ def test_a_rebuild_tells_what_moved(command: Command, company: Path, tmp_path: P
     assert told["customers_after"] == told["customers_before"] > 0
     with open_pipeline(load_settings(settings)) as house:
         assert house.has_model() is False
+
+
+def test_the_feed_of_segments_adds_up_to_who_is_inside(command: Command) -> None:
+    inside = {one["segment"]: one["customers"] for one in command("segments", "list", "--json").json}
+
+    told = command("segments", "changes", "--limit", 100_000, "--json").json
+
+    assert inside["big_spender"] > 0
+    sums = dict.fromkeys(inside, 0)
+    for one in told:
+        sums[one["segment"]] += 1 if one["kind"] == "entered" else -1
+    assert sums == inside
+    assert [one["change_no"] for one in told] == list(range(1, len(told) + 1))
+
+
+def test_the_feed_of_segments_goes_on_from_a_number(command: Command) -> None:
+    first = command("segments", "changes", "--limit", 3, "--json")
+    rest = command(
+        "segments", "changes", "--since", 3, "--limit", 100_000, "--segment", "big_spender", "--json"
+    ).json
+
+    assert [one["change_no"] for one in first.json] == [1, 2, 3]
+    assert "--since 3" in first.error
+    assert rest
+    assert {one["segment"] for one in rest} == {"big_spender"}
+    assert min(one["change_no"] for one in rest) > 3
+    shown = command("segments", "changes", "--limit", 3)
+    assert "entered" in shown.out
+    assert command("profile", "show", first.json[0]["customer_id"]).code == 0

@@ -35,16 +35,35 @@ sources:
     connector: {type: files, folder: web}
     feeds:
       identify: {contract: record, files: "*.jsonl", fields: {source_key: userId}}
+      events:
+        contract: interaction
+        files: "*.jsonl"
+        fields:
+          event_id: messageId
+          record_key: userId
+          type: event
+          channel: channel
+          occurred_at: timestamp
+          properties: {category: category, topic: topic, sentiment: sentiment}
 traits:
   points: {description: Points., source: extra.points, type: number, class: behavioural, purposes: [support]}
 """
 
 
-def settings(segments: Mapping[str, str] | None = None) -> Settings:
-    """The test company's settings, with segments by name."""
+def settings(
+    segments: Mapping[str, str] | None = None,
+    lengths: Sequence[str] | None = None,
+    properties: Sequence[str] = (),
+) -> Settings:
+    """The test company's settings, with segments by name, windows by length and counted properties."""
+    windows: dict[str, Sequence[str]] = {"properties": properties}
+    if lengths is not None:
+        windows["lengths"] = lengths
     lines = [f"  {name}: {{when: {to_json(when)}}}" for name, when in (segments or {}).items()]
     return settings_from_text(
-        SETTINGS + "".join(["segments:\n", "\n".join(lines), "\n"] if lines else []),
+        SETTINGS
+        + f"windows: {to_json(windows)}\n"
+        + "".join(["segments:\n", "\n".join(lines), "\n"] if lines else []),
         Path("customer_profiles.yaml"),
     )
 

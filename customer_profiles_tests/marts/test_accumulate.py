@@ -7,8 +7,10 @@ from hypothesis import strategies as st
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.buckets import DAY, HOUR, MINUTE, Interaction, bucketed
 from customer_profiles.marts.stored import buckets_of, purchases_of, support_matters_of
+from customer_profiles.marts.windows import counting_of
 from customer_profiles.monitoring.ledger import ledger_check
 from customer_profiles_tests.marts.made import drain, interactions
+from customer_profiles_tests.marts.made import settings as company
 
 NOW = 1_700_000_123_456_789
 TABLES = ("bucket", "purchase", "support_matter")
@@ -82,11 +84,11 @@ def test_late_and_shuffled_interactions_in_any_batches_give_what_one_batch_in_or
 ):
     in_order, shuffled = state_factory("sqlcipher"), state_factory("sqlcipher")
     interactions(in_order, sorted(given_interactions, key=lambda one: one["occurred_at"]))
-    drain(AccumulateStage(in_order))
+    drain(AccumulateStage(in_order, company()))
     other = list(given_interactions)
     shuffling.shuffle(other)
     interactions(shuffled, other)
-    drain(AccumulateStage(shuffled), limit)
+    drain(AccumulateStage(shuffled, company()), limit)
     assert contents(shuffled, table_rows) == contents(in_order, table_rows)
     in_order.close()
     shuffled.close()
@@ -97,22 +99,22 @@ def test_the_same_holds_on_both_engines_for_a_thousand_interactions(state, table
     given = [page(NOW - dice.randrange(40 * DAY), dice.randrange(1, 9)) for _ in range(600)]
     given += [page(NOW - dice.randrange(30 * HOUR), dice.randrange(1, 9)) for _ in range(400)]
     interactions(state, given)
-    results = drain(AccumulateStage(state), 97)
+    results = drain(AccumulateStage(state, company()), 97)
     assert sum(result.applied for result in results) == 1_000
     rows = [Interaction(one["record_no"], "page", "web", one["occurred_at"]) for one in given]
     last_at = {n: max(one.occurred_at for one in rows if one.record_no == n) for n in range(1, 9)}
     with state.reading() as conn:
         assert sorted(map(repr, buckets_of(conn, 1, range(1, 9)))) == sorted(
-            map(repr, bucketed(rows, last_at))
+            map(repr, bucketed(rows, last_at, counting_of(company())))
         )
         assert ledger_check(conn).adds_up
 
 
 def test_advancing_again_changes_nothing(state, table_rows):
     interactions(state, [page(NOW), purchase(NOW, "o1"), message(NOW, "m1", status="open")])
-    drain(AccumulateStage(state))
+    drain(AccumulateStage(state, company()))
     before = {name: table_rows(state, name) for name in (*TABLES, "record_activity", "cursor", "ledger")}
-    assert drain(AccumulateStage(state))[0].received == 0
+    assert drain(AccumulateStage(state, company()))[0].received == 0
     assert {name: table_rows(state, name) for name in before} == before
 
 
@@ -124,7 +126,7 @@ def test_an_order_is_worth_what_was_said_of_it_last_and_placed_when_it_was_first
             purchase(NOW - HOUR, "o1", 500, category="hats"),
         ],
     )
-    drain(AccumulateStage(state), 1)
+    drain(AccumulateStage(state, company()), 1)
     with state.reading() as conn:
         (order,) = purchases_of(conn, 1, [1])
     assert (order.purchased_at, order.stated_at, order.value) == (NOW - HOUR, NOW, 700)
@@ -139,7 +141,7 @@ def test_a_matter_stands_where_its_newest_message_left_it_whatever_came_in_last(
             message(NOW - MINUTE, "m1", status="open", topic="refund", sentiment="negative"),
         ],
     )
-    drain(AccumulateStage(state), 1)
+    drain(AccumulateStage(state, company()), 1)
     with state.reading() as conn:
         (matter,) = support_matters_of(conn, 1, [1])
     assert not matter.open
@@ -159,6 +161,6 @@ def test_a_batch_that_dies_halfway_leaves_the_state_before_it(state, table_rows,
     with monkeypatch.context() as patched:
         patched.setattr("customer_profiles.marts.accumulate.move_cursor", die)
         with pytest.raises(KeyboardInterrupt):
-            AccumulateStage(state).advance(10)
+            AccumulateStage(state, company()).advance(10)
     assert {name: table_rows(state, name) for name in before} == before
-    assert AccumulateStage(state).advance(10).applied == 2
+    assert AccumulateStage(state, company()).advance(10).applied == 2

@@ -1,6 +1,7 @@
 import pytest
 
 from customer_profiles.contracts.classes import DataClass, Retention
+from customer_profiles.marts.facts import Grammar
 from customer_profiles.marts.rules import SegmentError, read_rule
 from customer_profiles.marts.survivorship import TraitSpec
 
@@ -9,11 +10,12 @@ def spec(name):
     return TraitSpec(name, (name,), "…", DataClass.DEMOGRAPHIC, ("support",), Retention("P3Y"))
 
 
+GRAMMAR = Grammar.of(["1h", "24h", "7d", "30d"], ["category"], "GBP")
 TRAITS = {name: spec(name) for name in ("country", "city", "emails", "preference_newsletter")}
 
 
 def read(when, **more):
-    return read_rule("big_spender", when, TRAITS, "GBP", **more)
+    return read_rule("big_spender", when, TRAITS, GRAMMAR, **more)
 
 
 def test_a_rule_over_traits_and_windows_is_read():
@@ -30,6 +32,8 @@ def test_a_rule_over_traits_and_windows_is_read():
         "country IS NOT NULL AND lower(city) = 'leeds'",
         "days_since_last_interaction BETWEEN 30 AND 60",
         "preference_newsletter = 'true'",
+        "purchase_count_30d[category = 'running shoes'] >= 2",
+        "days_since_last_page[CATEGORY = 'it''s'] < 3 AND page_days_7d > 2",
     ],
 )
 def test_what_a_rule_may_hold_is_read(when):
@@ -62,6 +66,14 @@ def test_what_a_rule_may_hold_is_read(when):
         "x -> x > 1",
         "purchase_count_30d OVER () > 1",
         "country COLLATE nocase = 'gb'",
+        "purchase_count_30d[colour = 'red'] > 1",
+        "purchase_count_30d[1] > 1",
+        "purchase_count_30d[category = 1] > 1",
+        "purchase_count_30d[category = 'a', category = 'b'] > 1",
+        "purchase_count_30d[category > 'a'] > 1",
+        "country['x'] = 'GB'",
+        "country[category = 'x'] = 'GB'",
+        "(purchase_count_30d + 1)[category = 'x'] > 1",
     ],
 )
 def test_everything_else_is_refused_and_the_message_names_the_settings_key(when):
@@ -80,6 +92,18 @@ def test_a_wrong_name_is_refused_with_the_nearest_right_one():
         SegmentError, match=r'names "purchse_count_30d".* nearest name is "purchase_count_30d"'
     ):
         read("purchse_count_30d > 1", subjects=["purchase", "page"])
+
+
+def test_a_property_that_is_not_counted_is_refused_with_the_key_that_would_count_it():
+    with pytest.raises(SegmentError, match=r"property colour, .* windows\.properties \(there: category\)"):
+        read("purchase_count_30d[colour = 'red'] > 1")
+    with pytest.raises(SegmentError, match=r"Windows \(windows\.lengths\): 1h, 24h, 7d, 30d"):
+        read("purchase_count_45m > 1")
+
+
+def test_the_days_of_a_fact_of_one_value_are_its_own():
+    days = read("days_since_last_page[category = 'A'] > 3 AND days_since_last_page > 9").days
+    assert days == {"days_since_last_page": (9, 10), "days_since_last_page[category=A]": (3, 4)}
 
 
 def test_only_the_days_that_a_rule_compares_with_matter():

@@ -24,7 +24,7 @@ def page(at, record_no=1):
 
 
 def refresh(state, at, segments=SEGMENTS, generation=None):
-    drain(AccumulateStage(state, generation))
+    drain(AccumulateStage(state, settings(segments), generation))
     drain(RefreshTraitsStage(state, settings(segments), KEY, generation, lambda: at))
     return drain(RefreshSegmentsStage(state, settings(segments), generation, lambda: at), 3)
 
@@ -103,7 +103,7 @@ def test_a_merge_counts_the_interactions_of_both_and_a_split_of_each(two_custome
 def test_a_customer_waits_for_its_traits_whatever_else_makes_it_due(two_customers):
     state = two_customers
     interactions(state, [page(NOW, 1)])
-    drain(AccumulateStage(state))
+    drain(AccumulateStage(state, settings(SEGMENTS)))
     drain(RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW))
     assert all_of(state) == []
     refresh(state, NOW + 1)

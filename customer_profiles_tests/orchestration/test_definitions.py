@@ -101,6 +101,7 @@ def test_every_asset_that_takes_in_rows_has_a_check_that_its_ledger_adds_up(
         dg.AssetKey("source_catalog"),
         dg.AssetKey("identity_model"),
         dg.AssetKey("identity_events"),  # written with the graph, in its transaction
+        dg.AssetKey("segment_changes"),  # written with the segments, in their transaction
         dg.AssetKey("identity_model_candidate"),
     }
 

@@ -45,6 +45,7 @@ def one_by_one(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Co
         "interaction_buckets",
         "traits",
         "segments",
+        "segment_changes",
         "identity_model_candidate",
     )
     keys = [dg.AssetKey("source_catalog"), *cleaned, *map(dg.AssetKey, derived)]

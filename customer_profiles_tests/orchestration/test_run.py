@@ -166,3 +166,20 @@ def test_what_happened_to_customers_is_told_with_why(company: Settings) -> None:
     counts = [record.data for record in told.records]
     assert [(one["what"], one["cause"]) for one in counts] == [("create", "record")]
     assert int(str(counts[0]["events"])) == metadata["dagster/row_count"].value
+
+
+def test_who_entered_and_left_segments_is_told_with_its_causes(company: Settings) -> None:
+    with dg.DagsterInstance.from_config(str(company.folder / ".dagster")) as instance:
+        first = instance.fetch_materializations(
+            dg.AssetKey("segment_changes"), limit=1, ascending=True
+        ).records[0]
+
+    assert first.asset_materialization is not None
+    metadata = first.asset_materialization.metadata
+    told = metadata["changes of this run"]
+    assert isinstance(told, dg.TableMetadataValue)
+    counts = [record.data for record in told.records]
+    assert ("big_spender", "entered", "identity") in {
+        (one["segment"], one["what"], one["cause"]) for one in counts
+    }
+    assert sum(int(str(one["customers"])) for one in counts) == metadata["dagster/row_count"].value

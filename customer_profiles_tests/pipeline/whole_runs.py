@@ -49,6 +49,11 @@ ORDER: Columns = {
     "customer": {"changed_no"},
     "record_activity": {"changed_no"},
     "profile": {"version", "changed_no"},
+    "segment_change": {
+        "change_no",
+        "cause_kind",
+        "cause",
+    },  # of causes that came together the last one is told
     "cursor": {"position", "version"},
 }
 """What numbers the work in the order in which it was done: it differs where the order does."""

@@ -81,7 +81,7 @@ def say(state, record_no, purpose, choice, stated_at=1):
 
 
 def refresh(state):
-    drain(AccumulateStage(state))
+    drain(AccumulateStage(state, settings(SEGMENTS)))
     drain(RefreshTraitsStage(state, settings(SEGMENTS), KEY, None, lambda: NOW))
     drain(RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW))
 

@@ -168,6 +168,52 @@ def test_what_is_named_must_exist_and_be_lawful(added: str, told: str) -> None:
     assert told in mistakes_in(CRM + added)
 
 
+ORDERS = (
+    CRM
+    + """\
+      orders:
+        contract: interaction
+        table: orders
+        key: id
+        fields:
+          event_id: id
+          record_key: customer
+          type: {value: purchase}
+          occurred_at: at
+          properties: {category: department}
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("windows", "told"),
+    [
+        (
+            "{lengths: [7d, 7w]}",
+            "lengths[1] must be a number of minutes, hours or days, such as 45m, 36h or 90d, or lifetime",
+        ),
+        (
+            "{lengths: [0m]}",
+            "lengths[0] must be a number of minutes, hours or days, such as 45m, 36h or 90d, or lifetime",
+        ),
+        ("{lengths: [24h, 1d]}", "lengths names one length twice: 24h and 1d"),
+        ("{lengths: [3651d]}", "lengths[0] must be at most 3650d: what is longer is the lifetime"),
+        (
+            "{properties: [categry]}",
+            "properties names categry, which no feed has under `properties`: did you mean category?",
+        ),
+        ("{properties: [category, category]}", "properties names a property twice"),
+    ],
+)
+def test_a_window_or_property_that_cannot_be_counted_is_told(windows: str, told: str) -> None:
+    assert mistakes_in(f"{ORDERS}windows: {windows}") == [f"line 25: windows.{told}"]
+
+
+def test_windows_are_taken_as_they_are_named() -> None:
+    windows = settings_of(f"{ORDERS}windows: {{lengths: [45m, 90d], properties: [category]}}").windows
+    assert (windows.lengths, windows.properties) == (("45m", "90d"), ("category",))
+
+
 def test_all_mistakes_are_told_at_once_in_the_order_of_the_file() -> None:
     text = CRM.replace("    connector:", "    truts: 90\n    connector:").replace("emails:", "emials:")
     told = mistakes_in(text + "serving: {default_purpose: nothing}\n")

@@ -1,12 +1,14 @@
 """What is known of each customer: interaction buckets, traits with their provenance, segments."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 
 from customer_profiles.marts import tables
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.columns import table_schema
 from customer_profiles.orchestration.plots import bars
-from customer_profiles.orchestration.report import stage_metadata
+from customer_profiles.orchestration.report import stage_metadata, table
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.orchestration.sla import FRESHNESS
 from customer_profiles.pipeline import overview
@@ -23,8 +25,8 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         freshness_policy=FRESHNESS,
         kinds={"table", "sql"},
         description=(
-            "Counts and sums of each record's interactions by minute, hour, day and lifetime, its purchases and its "
-            "support matters. Windows are sums of buckets, taken when they are read."
+            "Counts and sums of each record's interactions by minute, hour, day and lifetime, and by the properties that "
+            "the settings name; its purchases and its support matters. Windows are sums of buckets, taken when they are read."
         ),
         deps=cleaned_keys(settings, "interaction"),
         metadata={"dagster/column_schema": table_schema(tables.bucket)},
@@ -54,25 +56,54 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             rows = overview.rows_in(house.state, "trait")
         return dg.MaterializeResult(metadata=stage_metadata(result, "trait", rows))
 
-    @dg.asset(
-        name="segments",
+    in_segments = dg.AssetSpec(
+        "segments",
         group_name="marts",
         owners=[settings.owner],
-        freshness_policy=FRESHNESS,
         kinds={"table", "duckdb"},
         description="Who is in which segment since when: named conditions over traits and windows.",
         deps=["traits", "interaction_buckets"],
         metadata={"dagster/column_schema": table_schema(tables.segment_membership)},
+        skippable=True,
     )
-    def segments(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
+    changes = dg.AssetSpec(
+        "segment_changes",
+        group_name="marts",
+        owners=[settings.owner],
+        kinds={"table"},
+        description=(
+            "The feed of who entered and left which segment, when and why: appended and numbered. Written with the "
+            "segments, in their transaction; it stays in the house."
+        ),
+        deps=["segments"],
+        metadata={"dagster/column_schema": table_schema(tables.segment_change)},
+        skippable=True,
+    )
+
+    @dg.multi_asset(name="refresh_segments", specs=[in_segments, changes], can_subset=True)
+    def refresh_segments(
+        context: dg.AssetExecutionContext, pipeline: PipelineResource
+    ) -> Iterator[dg.MaterializeResult[None]]:
         with pipeline.opened() as house:
+            since = overview.last_segment_change(house.state)
             result = house.drain(house.refresh_segments())
-            rows = overview.rows_in(house.state, "segment_membership")
+            rows = {
+                name: overview.rows_in(house.state, name) for name in ("segment_membership", "segment_change")
+            }
             members = overview.segment_sizes(house.state)
-        metadata = stage_metadata(result, "segment_membership", rows)
+            told = overview.segment_changes(house.state, since)
+        metadata = stage_metadata(result, "segment_membership", rows["segment_membership"])
         metadata["customers by segment"] = bars(
             "Customers by segment", [(name, members.get(name, 0)) for name in sorted(settings.segments)]
         )
-        return dg.MaterializeResult(metadata=metadata)
+        of_changes: dict[str, dg.MetadataValue] = {
+            "dagster/row_count": dg.MetadataValue.int(rows["segment_change"]),
+            "dagster/table_name": dg.MetadataValue.text("segment_change"),
+            "changes of this run": table(("segment", "what", "cause", "customers"), told),
+            "to see more": dg.MetadataValue.text(f"customer-profiles segments changes --since {since}"),
+        }
+        for key, of_it in ((in_segments.key, metadata), (changes.key, of_changes)):
+            if key in context.selected_asset_keys:
+                yield dg.MaterializeResult(asset_key=key, metadata=of_it)
 
-    return [interaction_buckets, traits, segments]
+    return [interaction_buckets, traits, refresh_segments]

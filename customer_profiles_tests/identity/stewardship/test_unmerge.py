@@ -151,7 +151,7 @@ def look(state: State, settings: Settings) -> dict[int, Told]:
     """What is told of each live record's customer, everything derived brought up to date."""
     settle(ResolveStage(state, settings))
     marts = mart_settings(SEGMENTS)
-    drain(AccumulateStage(state))
+    drain(AccumulateStage(state, marts))
     drain(RefreshTraitsStage(state, marts, KEY, None, lambda: NOW))
     drain(RefreshSegmentsStage(state, marts, None, lambda: NOW))
     told: dict[int, Told] = {}

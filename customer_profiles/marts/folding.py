@@ -1,0 +1,251 @@
+"""Folds interactions into what is kept of their records: activity, buckets, purchases, support matters."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass
+
+from sqlalchemy import Connection, text
+
+from customer_profiles.contracts.interaction import MATTER_ID, ORDER_ID, PURCHASE
+from customer_profiles.marts import tables
+from customer_profiles.marts.buckets import Counting, Interaction, cells
+from customer_profiles.marts.facts import counted_properties
+from customer_profiles.marts.purchases import Purchase, categories_of
+from customer_profiles.marts.stored import purchases_by_order, support_matters_by_id
+from customer_profiles.marts.support import NOTHING, Said, SupportMatter
+from customer_profiles.state.bulk import rows_by_key, upsert_rows
+from customer_profiles.state.schema import from_json, to_json
+from customer_profiles.state.sequences import reserve
+
+COLUMNS = (
+    "interaction_no",
+    "record_no",
+    "type",
+    "channel",
+    "occurred_at",
+    "received_at",
+    "value",
+    "currency",
+    "properties",
+    "event_id",
+)
+"""The columns of an interaction that are folded, in the order of :data:`Row`."""
+
+_PRUNE = text(
+    """
+    DELETE FROM bucket
+    WHERE generation = :generation AND record_no = :record_no AND grain = :grain AND start < :first_kept
+    """
+)
+
+_BUCKET_KEY = ("generation", "record_no", "grain", "start", "type", "channel", "currency", "property")
+
+
+@dataclass(frozen=True, slots=True)
+class _Activity:
+    first_at: int
+    last_at: int
+
+
+Row = tuple[int, int, str, str | None, int, int, int | None, str | None, str | None, str]
+"""An interaction as it is kept."""
+
+
+def fold(conn: Connection, generation: int, rows: Sequence[Row], counting: Counting) -> None:
+    """Fold interactions into the tables of a generation.
+
+    Args:
+        conn: A writing connection.
+        generation: The generation.
+        rows: Interactions that were not folded into it before.
+        counting: What is counted.
+    """
+    interactions = counted(rows, counting)
+    activity = _touch_activity(conn, generation, interactions, counting)
+    newest = {record_no: one.last_at for record_no, one in activity.items()}
+    count(conn, generation, interactions, newest, counting)
+    _write_purchases(conn, generation, _purchases(rows))
+    _write_matters(conn, generation, _matters(rows))
+
+
+def counted(rows: Iterable[Row], counting: Counting) -> list[Interaction]:
+    """What buckets need of interactions."""
+    names = counting.properties
+    return [
+        Interaction(
+            record_no,
+            kind,
+            channel or "",
+            at,
+            value,
+            "" if value is None else currency or "",
+            counted_properties(from_json(properties), names) if names and properties else (),
+        )
+        for _, record_no, kind, channel, at, _, value, currency, properties, _ in rows
+    ]
+
+
+def count(
+    conn: Connection,
+    generation: int,
+    interactions: Iterable[Interaction],
+    newest: Mapping[int, int],
+    counting: Counting,
+) -> None:
+    """Add interactions to the buckets of their records.
+
+    Args:
+        conn: A writing connection.
+        generation: The generation.
+        interactions: Those that are in no bucket yet.
+        newest: By record, when its newest interaction happened, these included (micros).
+        counting: What is counted.
+    """
+    upsert_rows(
+        conn,
+        tables.bucket,
+        (*_BUCKET_KEY, "count", "value_sum", "last_at"),
+        [(generation, *cell) for cell in cells(interactions, newest, counting)],
+        key=_BUCKET_KEY,
+        add=("count", "value_sum"),
+        greatest=("last_at",),
+    )
+
+
+def _touch_activity(
+    conn: Connection, generation: int, interactions: Iterable[Interaction], counting: Counting
+) -> Mapping[int, _Activity]:
+    """Move the records' first and last activity, number the change of each, drop buckets past their keep."""
+    touched: dict[int, _Activity] = {}
+    for one in interactions:
+        held = touched.get(one.record_no)
+        at = one.occurred_at
+        if held is None:
+            touched[one.record_no] = _Activity(at, at)
+        elif at > held.last_at or at < held.first_at:
+            touched[one.record_no] = _Activity(min(at, held.first_at), max(at, held.last_at))
+    keys = [(generation, record_no) for record_no in touched]
+    columns = ("record_no", "first_at", "last_at")
+    before = {
+        record_no: _Activity(first_at, last_at)
+        for record_no, first_at, last_at in rows_by_key(
+            conn, tables.record_activity, ("generation", "record_no"), keys, columns
+        )
+        if last_at is not None
+    }
+    past_keep = []
+    for record_no, old in before.items():
+        new = _Activity(
+            min(old.first_at, touched[record_no].first_at), max(old.last_at, touched[record_no].last_at)
+        )
+        touched[record_no] = new
+        for grain in counting.kept:
+            first = counting.first_kept(grain, new.last_at)
+            if first > counting.first_kept(grain, old.last_at):
+                key = {"generation": generation, "record_no": record_no, "grain": str(grain)}
+                past_keep.append({**key, "first_kept": first})
+    if past_keep:
+        conn.execute(_PRUNE, past_keep)
+    first_number = reserve(conn, "activity", len(touched))
+    upsert_rows(
+        conn,
+        tables.record_activity,
+        ("generation", "record_no", "changed_no", "first_at", "last_at"),
+        [
+            (generation, record_no, number, one.first_at, one.last_at)
+            for number, (record_no, one) in enumerate(sorted(touched.items()), first_number)
+        ],
+        key=("generation", "record_no"),
+        replace=("changed_no", "first_at", "last_at"),
+    )
+    return touched
+
+
+def _purchases(rows: Iterable[Row]) -> list[Purchase]:
+    found = []
+    for _, record_no, kind, _, at, _, value, currency, properties, event_id in rows:
+        if kind == PURCHASE.type:
+            said = from_json(properties) if properties else {}
+            order_id = str(said.get(ORDER_ID.name) or event_id)
+            found.append(
+                Purchase(record_no, order_id, at, at, value or 0, currency or "", categories_of(said))
+            )
+    return found
+
+
+def _write_purchases(conn: Connection, generation: int, purchases: Iterable[Purchase]) -> None:
+    joined: dict[tuple[int, str], Purchase] = {}
+    for one in purchases:
+        key = (one.record_no, one.order_id)
+        joined[key] = joined[key].joined(one) if key in joined else one
+    for key, held in purchases_by_order(conn, generation, joined).items():
+        joined[key] = joined[key].joined(held)
+    columns = ("purchased_at", "stated_at", "value", "currency", "categories")
+    upsert_rows(
+        conn,
+        tables.purchase,
+        ("generation", "record_no", "order_id", *columns),
+        [(generation, *astuple(one)[:-1], to_json(list(one.categories))) for one in joined.values()],
+        key=("generation", "record_no", "order_id"),
+        replace=columns,
+    )
+
+
+def _matters(rows: Iterable[Row]) -> list[SupportMatter]:
+    found = []
+    for _, record_no, _, channel, at, _, _, _, properties, _ in rows:
+        if not properties or MATTER_ID.name not in properties:
+            continue
+        said = from_json(properties)
+        if matter_id := said.get(MATTER_ID.name):
+            status, topic, sentiment = (
+                _said(said.get(name), at) for name in ("status", "topic", "sentiment")
+            )
+            found.append(
+                SupportMatter(
+                    record_no,
+                    str(matter_id),
+                    _said(channel, at),
+                    status,
+                    topic,
+                    sentiment,
+                    opened_at=at,
+                    last_at=at,
+                )
+            )
+    return found
+
+
+def _said(value: object, at: int) -> Said:
+    return (at, str(value)) if value else NOTHING
+
+
+def _write_matters(conn: Connection, generation: int, matters: Iterable[SupportMatter]) -> None:
+    joined: dict[tuple[int, str], SupportMatter] = {}
+    for one in matters:
+        key = (one.record_no, one.matter_id)
+        joined[key] = joined[key].joined(one) if key in joined else one
+    for key, held in support_matters_by_id(conn, generation, joined).items():
+        joined[key] = joined[key].joined(held)
+    said = ("channel", "status", "topic", "sentiment")
+    columns = tuple(column for name in said for column in (f"{name}_at", name))
+    upsert_rows(
+        conn,
+        tables.support_matter,
+        ("generation", "record_no", "matter_id", *columns, "opened_at", "last_at"),
+        [
+            (
+                generation,
+                one.record_no,
+                one.matter_id,
+                *one.channel,
+                *one.status,
+                *one.topic,
+                *one.sentiment,
+                one.opened_at,
+                one.last_at,
+            )
+            for one in joined.values()
+        ],
+        key=("generation", "record_no", "matter_id"),
+        replace=(*columns, "opened_at", "last_at"),
+    )
