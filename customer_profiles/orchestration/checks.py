@@ -5,6 +5,7 @@ import dagster as dg
 from customer_profiles.identity.checks import TruthError
 from customer_profiles.identity.stewardship.labels import ReviewedPrecision
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
+from customer_profiles.orchestration.assets.derived import STAGE_OF
 from customer_profiles.orchestration.report import table
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.pipeline import overview
@@ -15,13 +16,6 @@ _WARN = dg.AssetCheckSeverity.WARN
 LEAST_LABELS = 50
 """Fewer decisions on the sample leave the precision open by a tenth or more."""
 LEAST_PRECISION = 0.97
-_DERIVED = {
-    "identity_graph": "resolve",
-    "interaction_buckets": "accumulate",
-    "traits": "refresh_traits",
-    "segments": "refresh_segments",
-}
-"""The assets after the cleaned ones, and the stage that each drains."""
 
 
 def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
@@ -32,7 +26,7 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             for key in cleaned_keys(settings, "record", "interaction", "consent")
             for source, contract in [_source_and_contract(key)]
         ],
-        *[_ledger_adds_up(dg.AssetKey(asset), stage) for asset, stage in _DERIVED.items()],
+        *[_ledger_adds_up(dg.AssetKey(asset), stage) for asset, stage in STAGE_OF.items()],
         *[_quarantine_share(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
         _cluster_sizes(),
         _hubs(),

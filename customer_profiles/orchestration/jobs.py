@@ -18,12 +18,12 @@ AUDIT = "audit_sources"
 REBUILD = "rebuild"
 CANDIDATE = "train_candidate_model"
 REVIEWED = "measure_reviewed_precision"
+CHECKS = "check_everything"
 
 _MODEL = dg.AssetSelection.assets("identity_model")
 _CATALOG = dg.AssetSelection.assets("source_catalog")
 _CANDIDATE = dg.AssetSelection.assets("identity_model_candidate")
 _REVIEWED = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("identity_graph"), "reviewed_precision"))
-
 # Of the time, not of a run: the sensor tells them.
 _SLA = dg.AssetSelection.checks(*[dg.AssetCheckKey(dg.AssetKey(asset), CHECK) for asset in MARTS])
 
@@ -56,6 +56,11 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
             "Train another model on the records of today, as a candidate; nothing changes.",
         ),
         asset_job(REVIEWED, _REVIEWED, "Work out the precision of the graph from what stewards decided."),
+        asset_job(
+            CHECKS,
+            dg.AssetSelection.all_asset_checks() - _REVIEWED - _SLA,
+            "Look at everything once more: do the ledgers add up, what does the graph look like.",
+        ),
         asset_job(AUDIT, _CATALOG, "Look at every source again: tables, columns, sizes, newest data."),
         _rebuild_job,
     ]

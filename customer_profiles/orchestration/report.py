@@ -12,19 +12,20 @@ from customer_profiles.monitoring.ledger import StageResult
 TERMS = ("received", "applied", "unchanged", "duplicate", "quarantined", "suppressed", "declined")
 
 
-def stage_metadata(result: StageResult, table: str, rows: int) -> dict[str, dg.MetadataValue]:
+def stage_metadata(result: StageResult, table: str, rows: int | None = None) -> dict[str, dg.MetadataValue]:
     """The metadata of one materialization.
 
     Args:
         result: What the stage did, all its batches added up.
         table: The main table that it writes.
-        rows: Rows in that table now.
+        rows: Rows in that table now, when they were counted.
     """
     metadata: dict[str, dg.MetadataValue] = {
-        "dagster/row_count": dg.MetadataValue.int(rows),
         "dagster/table_name": dg.MetadataValue.text(table),
         "seconds": dg.MetadataValue.float(round(result.seconds, 3)),
     }
+    if rows is not None:
+        metadata["dagster/row_count"] = dg.MetadataValue.int(rows)
     for term in TERMS:
         metadata[term] = dg.MetadataValue.int(getattr(result, term))
     if result.watermark is not None:

@@ -1,16 +1,20 @@
-"""The one resource: opens the pipeline for the length of a step."""
+"""The one resource: opens the pipeline for the length of a run."""
+
+from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import dagster as dg
+import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
+from customer_profiles.pipeline.lease import Heart, Lease, run_lease
 from customer_profiles.settings import Settings
 
 
@@ -19,15 +23,27 @@ class UnexpectedError(CustomerProfilesError):
 
 
 Progress = Callable[[StageResult], None]
+STARTED_BY = "customer_profiles/started_by"
+"""The tag of a run that says what started it."""
+SENSOR = "sensor"
 
 
-@dataclass(frozen=True)
+@dataclass
 class PipelineOpener:
-    """Holds what is needed to open the pipeline; opening waits until a step runs, so loading costs nothing."""
+    """Holds what is needed to open the pipeline; opening waits until a step runs, so loading costs nothing.
+
+    Attributes:
+        settings: The settings.
+        progress: Called after every batch.
+        limit: Envelopes in one batch.
+        quick: Whether the run was started for what is new, so that what reads whole tables is left out.
+    """
 
     settings: Settings
     progress: Progress | None = None
     limit: int | None = None
+    quick: bool = False
+    _kept: Pipeline | None = None
 
     @contextmanager
     def opened(self) -> Iterator[Pipeline]:
@@ -38,16 +54,54 @@ class PipelineOpener:
             UnexpectedError: In place of any error that is not ours: Dagster keeps what it is given, and the message
                 of a foreign error may hold a value of a person.
         """
-        with _guarded(), open_pipeline(self.settings, progress=self.progress, limit=self.limit) as pipeline:
-            yield pipeline
+        with guarded():
+            if self._kept is not None:
+                yield self._kept
+                return
+            with self._open() as pipeline:
+                yield pipeline
+
+    def _open(self) -> AbstractContextManager[Pipeline]:
+        return open_pipeline(self.settings, progress=self.progress, limit=self.limit)
+
+    @contextmanager
+    def kept_open(self, run_id: str) -> Iterator[None]:
+        """Keep the pipeline open for the length of a run, and show all the while that its process lives.
+
+        What goes wrong with it is told by the step that asks for the pipeline.
+        """
+        with ExitStack() as stack:
+            try:
+                self._kept = stack.enter_context(self._open())
+                lease = Lease(self._kept.state, run_lease(run_id), passing=True)
+                if lease.take(lease.look()):
+                    stack.enter_context(Heart(lease))
+            except (CustomerProfilesError, sa.exc.DBAPIError):
+                self._kept = None
+            try:
+                yield
+            finally:
+                self._kept = None
 
     def as_resource(self) -> dg.ResourceDefinition:
         """This opener as Dagster wants it."""
-        return dg.ResourceDefinition.hardcoded_resource(self, description="The pipeline over the state.")
+
+        @contextmanager
+        def of_a_run(context: dg.InitResourceContext) -> Iterator[PipelineOpener]:
+            run = context.run
+            opener = replace(self, quick=run is not None and run.tags.get(STARTED_BY) == SENSOR)
+            if run is None:
+                yield opener
+                return
+            with opener.kept_open(run.run_id):
+                yield opener
+
+        return dg.ResourceDefinition(of_a_run, description="The pipeline over the state.")
 
 
 @contextmanager
-def _guarded() -> Iterator[None]:
+def guarded() -> Iterator[None]:
+    """Lets errors of ours through, and no word of any other one."""
     try:
         yield
     except CustomerProfilesError:

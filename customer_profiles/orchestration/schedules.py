@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.orchestration.jobs import AUDIT, REVIEWED
+from customer_profiles.orchestration.jobs import AUDIT, CHECKS, REVIEWED
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """The audit of the sources and the precision from review, every night."""
+    """The checks every hour; the audit of the sources and the precision from review every night."""
     return [
         dg.ScheduleDefinition(
             name="nightly_audit",
             job_name=AUDIT,
             cron_schedule="0 3 * * *",
             description="Look at the sources again every night, so that the catalog is never a day old.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_checks",
+            job_name=CHECKS,
+            cron_schedule="30 * * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Look at everything every hour: runs for what is new leave out what reads whole tables.",
         ),
         dg.ScheduleDefinition(
             name="nightly_reviewed_precision",

@@ -19,16 +19,22 @@ from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.monitoring.ledger import StageResult, total_of
+from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.freshness import note_drained
+from customer_profiles.pipeline.latency import Latency, measure
 from customer_profiles.pipeline.model_promotion import Promoted, promote_model, version_to_roll_back_to
 from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
 from customer_profiles.pipeline.stage import CONTRACT_ORDER, Stage
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
+from customer_profiles.state.errors import CursorMoved
 from customer_profiles.state.migrate import migrate
 
 DEFAULT_LIMIT = 5000
 """Envelopes in one batch."""
+
+TIMES_BEATEN = 20
+"""So often in a row another one may have done a stage's batch before it is given up."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +101,22 @@ class Pipeline:
 
         Returns:
             All its batches added up.
+
+        Raises:
+            CursorMoved: Others did its batches meanwhile, many times in a row.
         """
         results: list[StageResult] = []
-        began, more = now_micros(), True
+        began, more, beaten = now_micros(), True, 0
         while more:
-            result = stage.advance(self.limit or DEFAULT_LIMIT)
+            try:
+                result = stage.advance(self.limit or DEFAULT_LIMIT)
+            except CursorMoved:
+                # The worker or a run beside us did this batch: what is left is ours to try again.
+                beaten += 1
+                if beaten == TIMES_BEATEN:
+                    raise
+                continue
+            beaten = 0
             results.append(result)
             more = result.more
             if self.progress is not None:
@@ -113,6 +130,14 @@ class Pipeline:
         """Everything that is new, from the sources to the segments, without Dagster."""
         for stage in (*self.ingests(), *self.derived()):
             self.drain(stage)
+
+    def measure_latency(self) -> Latency:
+        """How long the interactions took that are served since it was last measured; nothing while a stage is behind."""
+        now = now_micros()
+        with self.state.reading() as connection:
+            if any(behind(connection, now).values()):
+                return Latency()
+        return measure(self.state, now)
 
     def rebuild(self) -> Rebuilt:
         """Build a new generation beside the live one, compare, switch, clear the old one away."""

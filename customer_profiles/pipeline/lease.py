@@ -25,10 +25,16 @@ from customer_profiles.state.schema import from_json, to_json
 DRIVER = "driver"
 """The lease of the streaming worker."""
 RUN = "dagster run"
-"""The lease of a run of Dagster that is at work on the pipeline."""
+"""What the names of the leases of Dagster's runs begin with."""
+
 BEAT_SECONDS = 1.0
 STALE_SECONDS = 8.0
 """A lease whose version stood still for so long is anybody's."""
+
+
+def run_lease(run_id: str) -> str:
+    """The name of the lease of one run of Dagster: it shows that the run's process lives, and goes with it."""
+    return f"{RUN} {run_id}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +79,23 @@ def read_lease(connection: sa.Connection, name: str) -> LeaseRow | None:
     return None if row is None else LeaseRow(row[0], row[1], row[2], from_json(row[3]))
 
 
+def run_leases(connection: sa.Connection) -> list[LeaseRow]:
+    """The leases of the runs of Dagster that are at work, and of those that died and were not found yet.
+
+    Args:
+        connection: A connection to the inbox store.
+    """
+    columns = (table.c.holder, table.c.version, table.c.beat_at, table.c.status)
+    rows = connection.execute(sa.select(*columns).where(table.c.name.startswith(RUN))).all()
+    return [LeaseRow(row[0], row[1], row[2], from_json(row[3])) for row in rows if row[0]]
+
+
+def drop_lease(state: State, name: str) -> None:
+    """Take away the row of a lease that nobody will take again."""
+    with state.writing(Store.INBOX) as connection:
+        connection.execute(table.delete().where(table.c.name == name))
+
+
 class LeaseWatch:
     """Looks on at a lease of others, and tells whether its holder lives."""
 
@@ -109,16 +132,20 @@ class LeaseWatch:
 class Lease:
     """One process's side of the lease."""
 
-    def __init__(self, state: State, name: str = DRIVER, holder: str | None = None) -> None:
+    def __init__(
+        self, state: State, name: str = DRIVER, holder: str | None = None, passing: bool = False
+    ) -> None:
         """Bind the lease; nothing is taken yet.
 
         Args:
             state: The open state.
             name: Which lease.
             holder: The token of this process; a new one by default.
+            passing: Nobody takes it over: its row goes when it is let go of.
         """
         self._state = state
         self._name = name
+        self._passing = passing
         self.holder = holder or uuid.uuid4().hex
         self._version = 0
         self._held = False
@@ -155,9 +182,11 @@ class Lease:
     def release(self, status: Mapping[str, Any] | None = None) -> None:
         """Let go of it, so that whoever waits need not wait longer."""
         with self._guard:
-            if self._held:
+            if self._held and self._passing:
+                drop_lease(self._state, self._name)
+            elif self._held:
                 self._swap(self._version, "", status or {})
-                self._held = False
+            self._held = False
 
     def _swap(self, version: int, holder: str, status: Mapping[str, Any], new: bool = False) -> bool:
         values = {

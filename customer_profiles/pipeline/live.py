@@ -17,7 +17,7 @@ from customer_profiles.monitoring.freshness import Freshness, Verdict, verdict
 from customer_profiles.monitoring.ledger import Window, newest_batches
 from customer_profiles.pipeline.freshness import freshness
 from customer_profiles.pipeline.latency import served_batches, together
-from customer_profiles.pipeline.lease import DRIVER, RUN, LeaseRow, read_lease
+from customer_profiles.pipeline.lease import DRIVER, STALE_SECONDS, LeaseRow, read_lease, run_leases
 from customer_profiles.settings import Settings
 from customer_profiles.sources.inbox import collector_sources, read_up_to, waiting
 from customer_profiles.state.engine import State, Store
@@ -137,7 +137,7 @@ def live(state: State, settings: Settings, now: int) -> Live:
         quarantined = count_up_to(connection, MOST_COUNTED)
         read = {source: read_up_to(connection, settings, [source]) for source in sources}
     with state.reading(Store.INBOX) as connection:
-        driver = _driver(read_lease(connection, DRIVER), read_lease(connection, RUN), now)
+        driver = _driver(read_lease(connection, DRIVER), run_leases(connection), now)
         backlog = {source: waiting(connection, upto) for source, upto in read.items()}
     fresh = freshness(state, settings, now)
     return Live(
@@ -184,8 +184,8 @@ def _latency(connection: sa.Connection, now: int) -> LatencyNow:
     return LatencyNow(lately / WINDOW_SECONDS, total.quantile(0.5), total.quantile(0.99), slowest)
 
 
-def _driver(driving: LeaseRow | None, run: LeaseRow | None, now: int) -> Driver:
-    running = run is not None and bool(run.holder)
+def _driver(driving: LeaseRow | None, runs: Sequence[LeaseRow], now: int) -> Driver:
+    running = any(now - run.beat_at < STALE_SECONDS * 1e6 for run in runs)
     if driving is None or not driving.holder:
         return Driver(None, None, 0, {}, (), running)
     told = driving.status

@@ -20,6 +20,8 @@ class Streaming(Part):
     """How often to ask a database for the newest value of each feed's cursor."""
     whole_seconds: float = Field(60.0, gt=0, le=86_400)
     """How often to read a database anyway, and its feeds without a cursor whole."""
+    sensor_whole_seconds: float = Field(600.0, gt=0, le=86_400)
+    """The same for the sensor in Dagster, where each such reading is a run to keep a record of."""
     first_retry_seconds: float = Field(1.0, gt=0)
     """After so long a source that could not be read is tried again; each further time waits about twice as long."""
     longest_retry_seconds: float = Field(60.0, gt=0)

@@ -73,21 +73,24 @@ class _InboxHead:
 
     def __init__(self, state: State, every: float) -> None:
         self._state = state
+        self._newest = 0
         self.every = every
 
     def mark(self) -> str:
         with self._state.reading(Store.INBOX) as connection:
-            return str(head(connection))
+            # What was read is cleared away, the newest event too.
+            self._newest = max(self._newest, head(connection))
+        return str(self._newest)
 
     def close(self) -> None:
         pass
 
 
 class _FilesHead:
-    """Names, sizes and times of change of the files.
+    """Names, sizes and times of change of the files, and whether they are settled.
 
-    A last line without an end is taken for whole when nobody has written to its file for a while, so once in that while
-    the mark is another one in any case.
+    A last line without an end is taken for whole when nobody has written to its file for a while, so the mark is another
+    one when that while is over.
     """
 
     def __init__(
@@ -106,14 +109,16 @@ class _FilesHead:
 
     def mark(self) -> str:
         seen = blake2b(digest_size=12)
+        settled_before = self._clock() - SETTLED_SECONDS
         for feed in self._feeds:
             for relative, path in self._reader.paths(feed).items():
                 try:
                     stat = path.stat()
                 except OSError:
                     continue  # it went meanwhile: the next look sees what is left
-                seen.update(f"{relative}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode())
-        return f"{int(self._clock() // SETTLED_SECONDS)}:{seen.hexdigest()}"
+                settled = stat.st_mtime <= settled_before
+                seen.update(f"{relative}\0{stat.st_size}\0{stat.st_mtime_ns}\0{settled}\n".encode())
+        return seen.hexdigest()
 
     def close(self) -> None:
         pass

@@ -58,5 +58,6 @@ def command(company: Path) -> Iterator[Command]:
         return Outcome(result.exit_code, result.stdout, result.stderr)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("CUSTOMER_PROFILES_SETTINGS", raising=False)
+        patch.setenv("CUSTOMER_PROFILES_SETTINGS", "")  # the command line sets it: what was before comes back
+        patch.delenv("CUSTOMER_PROFILES_SETTINGS")
         yield run

@@ -128,5 +128,6 @@ def test_the_jobs_are_there(definitions: dg.Definitions) -> None:
         "train_candidate_model",
         "measure_reviewed_precision",
         "audit_sources",
+        "check_everything",
     ):
         assert definitions.resolve_job_def(name).name == name

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from customer_profiles.monitoring.freshness import Verdict, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.pipeline.latency import Latency
-from customer_profiles.pipeline.lease import DRIVER, RUN, Lease
+from customer_profiles.pipeline.lease import DRIVER, Lease, run_lease
 from customer_profiles.pipeline.live import LATENCY_SECONDS, WINDOW_SECONDS, Live, live
 from customer_profiles.pipeline.tables import served_batch
 from customer_profiles.settings import Settings
@@ -89,7 +89,7 @@ def test_latency_is_of_the_last_minute_and_empty_when_nothing_was_served(
 
 def test_who_drives_and_what_does_not_get_on_is_what_the_lease_says(state: State, settings: Settings) -> None:
     assert live(state, settings, NOW).driver.holder is None
-    lease, run = Lease(state, DRIVER, "worker"), Lease(state, RUN, "run")
+    lease, run = Lease(state, DRIVER, "worker"), Lease(state, run_lease("of-a-test"), passing=True)
     failure = {"of": "crm", "reason": "It cannot be reached.", "times": 3, "retry_seconds": 4.0}
     assert lease.take(None)
     assert run.take(None)

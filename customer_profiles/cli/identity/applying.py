@@ -29,7 +29,6 @@ ApplyOption = Annotated[
     ),
 ]
 
-_ATTEMPTS = 3
 _TOLD = (
     "given_name",
     "family_name",
@@ -173,19 +172,11 @@ def bring_up_to_date(settings: Settings) -> None:
     """
     from customer_profiles.errors import CustomerProfilesError
     from customer_profiles.pipeline.build import open_pipeline
-    from customer_profiles.state.cursors import CursorMoved
 
     try:
         with err.status("Bringing customers and profiles up to date …"), open_pipeline(settings) as house:
-            for attempt in range(1, _ATTEMPTS + 1):
-                try:
-                    for stage in house.derived():
-                        house.drain(stage)
-                    return
-                except CursorMoved:
-                    # A run beside us took the same changes in: what is left of them is ours to try again.
-                    if attempt == _ATTEMPTS:
-                        raise
+            for stage in house.derived():
+                house.drain(stage)
     except CustomerProfilesError:
         say("The decision is written and takes effect with the next run: ", ("customer-profiles run", "bold"))
         raise

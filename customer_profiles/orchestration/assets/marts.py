@@ -7,6 +7,7 @@ import dagster as dg
 from customer_profiles.marts import tables
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.columns import table_schema
+from customer_profiles.orchestration.latency_plot import latency_of_the_last_hour
 from customer_profiles.orchestration.plots import bars
 from customer_profiles.orchestration.report import stage_metadata, table
 from customer_profiles.orchestration.resources import PipelineResource
@@ -34,7 +35,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
     def interaction_buckets(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
         with pipeline.opened() as house:
             result = house.drain(house.accumulate())
-            rows = overview.rows_in(house.state, "bucket")
+            rows = None if pipeline.quick else overview.rows_in(house.state, "bucket")
         return dg.MaterializeResult(metadata=stage_metadata(result, "bucket", rows))
 
     @dg.asset(
@@ -53,13 +54,14 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
     def traits(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
         with pipeline.opened() as house:
             result = house.drain(house.refresh_traits())
-            rows = overview.rows_in(house.state, "trait")
+            rows = None if pipeline.quick else overview.rows_in(house.state, "trait")
         return dg.MaterializeResult(metadata=stage_metadata(result, "trait", rows))
 
     in_segments = dg.AssetSpec(
         "segments",
         group_name="marts",
         owners=[settings.owner],
+        freshness_policy=FRESHNESS,
         kinds={"table", "duckdb"},
         description="Who is in which segment since when: named conditions over traits and windows.",
         deps=["traits", "interaction_buckets"],
@@ -87,21 +89,25 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         with pipeline.opened() as house:
             since = overview.last_segment_change(house.state)
             result = house.drain(house.refresh_segments())
-            rows = {
-                name: overview.rows_in(house.state, name) for name in ("segment_membership", "segment_change")
-            }
-            members = overview.segment_sizes(house.state)
+            names = () if pipeline.quick else ("segment_membership", "segment_change")
+            rows = {name: overview.rows_in(house.state, name) for name in names}
+            members = None if pipeline.quick else overview.segment_sizes(house.state)
             told = overview.segment_changes(house.state, since)
-        metadata = stage_metadata(result, "segment_membership", rows["segment_membership"])
-        metadata["customers by segment"] = bars(
-            "Customers by segment", [(name, members.get(name, 0)) for name in sorted(settings.segments)]
-        )
+            house.measure_latency()
+            latency = latency_of_the_last_hour(house.state)
+        metadata = stage_metadata(result, "segment_membership", rows.get("segment_membership"))
+        if members is not None:
+            metadata["customers by segment"] = bars(
+                "Customers by segment", [(name, members.get(name, 0)) for name in sorted(settings.segments)]
+            )
+        metadata |= latency
         of_changes: dict[str, dg.MetadataValue] = {
-            "dagster/row_count": dg.MetadataValue.int(rows["segment_change"]),
             "dagster/table_name": dg.MetadataValue.text("segment_change"),
             "changes of this run": table(("segment", "what", "cause", "customers"), told),
             "to see more": dg.MetadataValue.text(f"customer-profiles segments changes --since {since}"),
         }
+        if "segment_change" in rows:
+            of_changes["dagster/row_count"] = dg.MetadataValue.int(rows["segment_change"])
         for key, of_it in ((in_segments.key, metadata), (changes.key, of_changes)):
             if key in context.selected_asset_keys:
                 yield dg.MaterializeResult(asset_key=key, metadata=of_it)
