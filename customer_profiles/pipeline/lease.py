@@ -86,7 +86,9 @@ def run_leases(connection: sa.Connection) -> list[LeaseRow]:
         connection: A connection to the inbox store.
     """
     columns = (table.c.holder, table.c.version, table.c.beat_at, table.c.status)
-    rows = connection.execute(sa.select(*columns).where(table.c.name.startswith(RUN))).all()
+    # A range of the key, not LIKE: that would read the whole table. "!" is what comes after a space.
+    named = (table.c.name > f"{RUN} ") & (table.c.name < f"{RUN}!")
+    rows = connection.execute(sa.select(*columns).where(named)).all()
     return [LeaseRow(row[0], row[1], row[2], from_json(row[3])) for row in rows if row[0]]
 
 
