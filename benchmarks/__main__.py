@@ -50,6 +50,12 @@ BENCHMARKS = {
         ("--records", "20000", "--times", "5"),
         (),
     ),
+    "backfill": Benchmark(
+        "benchmarks.backfill",
+        "a first load, from files to profiles",
+        ("--customers", "2000"),
+        (),
+    ),
     "guards": Benchmark("benchmarks.identity_guards", "what each guard does to precision and recall", (), ()),
     "behaviour": Benchmark(
         "benchmarks.identity_behaviour",
