@@ -27,6 +27,7 @@ from customer_profiles.cli import (
     stream,
     top,
     ui,
+    watch,
 )
 from customer_profiles.cli.output import err, out, show_error
 from customer_profiles.errors import CustomerProfilesError
@@ -52,6 +53,7 @@ app = typer.Typer(
 app.command("run")(run.run)
 app.command("stream")(stream.stream)
 app.command("top")(top.top)
+app.command("watch")(watch.watch)
 app.command("rebuild")(rebuild.rebuild)
 app.add_typer(profile.app, name="profile")
 app.add_typer(segments.app, name="segments")

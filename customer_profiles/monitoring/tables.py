@@ -1,4 +1,4 @@
-"""The ledger, and up to when everything received is through each stage."""
+"""The ledger, up to when everything received is through each stage, alarms and who is still to be told of them."""
 
 import sqlalchemy as sa
 
@@ -35,4 +35,43 @@ watermark = sa.Table(
         "Everything up to this moment is through the stage: read from its source, an empty reading included, or taken in "
         "with all that comes before it. It stands still while a source cannot be read or a stage is behind."
     ),
+)
+
+alarm = sa.Table(
+    "alarm",
+    INBOX,
+    column("alarm_id", Text, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("name", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column(
+        "subject",
+        Text,
+        owner=Owner.SYSTEM,
+        data_class=DataClass.NONE,
+        comment="The source, stage, job or disk it is about.",
+    ),
+    column("severity", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("summary", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("facts", Json, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("since", Micros, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("opened_at", Micros, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("resolved_at", Micros, nullable=True, index=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    comment="Every alarm that was raised: what, since when, and when it was over.",
+)
+
+alarm_notice = sa.Table(
+    "alarm_notice",
+    INBOX,
+    column("notice_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("alarm_id", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("receiver", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("event", Text, owner=Owner.SYSTEM, data_class=DataClass.NONE, comment="open or resolve."),
+    comment="The outbox of alarms: who is still to be told of what, in this order; a row goes once it was delivered.",
+)
+
+failed_run = sa.Table(
+    "failed_run",
+    INBOX,
+    column("job", Text, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("failed_at", Micros, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    comment="Jobs of Dagster whose last run failed, since its first failure in a row.",
 )

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import Field
 
+from customer_profiles.settings.alarms import Alarms
 from customer_profiles.settings.base import Name, Part
 from customer_profiles.settings.collector import Collector
 from customer_profiles.settings.identity import IdentitySettings
@@ -49,6 +50,8 @@ class Settings(Part):
     """What profiles are used for; when given, these and no others."""
     sla: Sla = Sla()
     """How fresh profiles must be."""
+    alarms: Alarms = Alarms()
+    """When on-call is told, and how."""
     serving: Serving = Serving()
     """How profiles are read."""
     collector: Collector = Collector()

@@ -1,0 +1,1 @@
+"""Who is told of alarms: one class a kind of receiver, each speaking its own protocol."""
