@@ -92,7 +92,8 @@ class Watch:
         # Somebody is always told, so that alarms are raised and kept where no receiver is set.
         self.book = Book(self._least, OPEN_AFTER if patient else 0, CLOSE_AFTER if patient else 0)
         self.couriers = [
-            Courier(name, receiver, self.book, self.page, clock) for name, receiver in receivers.items()
+            Courier(name, receiver, self.book, self.page, clock, self._save)
+            for name, receiver in receivers.items()
         ]
         self._reader = SignsReader(state, settings, now())
         self._stopping = threading.Event()

@@ -28,6 +28,8 @@ PAGES = [
     for page in sorted(PROJECT.glob("**/*.md"))
     if not any(part.startswith(".") for part in page.relative_to(PROJECT).parts)
 ]
+MAY_FIND = "customer-profiles watch --once"
+"""Nobody reads the sources of the reader's company any more, which is what it is there to say."""
 SHOWS_NO_REPORT = {("ui",), ("serve",), ("stream",)}
 
 
@@ -73,7 +75,7 @@ def test_a_command_that_is_shown_runs(
 
     told = command(*arguments, settings=company_of_the_reader)
 
-    assert told.code == 0, told.error
+    assert told.code in ((0, 1) if line.startswith(MAY_FIND) else (0,)), told.error
     assert told.out
 
 

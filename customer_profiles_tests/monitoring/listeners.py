@@ -8,10 +8,10 @@ import shutil
 import socket
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from email import message_from_bytes
+from email import message_from_bytes, policy
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -71,7 +71,7 @@ class Mailbox:
     messages: list[Message] = field(default_factory=list)
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
-        self.messages.append(message_from_bytes(envelope.content))
+        self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
         return "250 Message accepted"
 
 
@@ -186,7 +186,11 @@ class Listeners:
         }
 
     def told(self, alarm: str) -> dict[str, list[str]]:
-        """What each receiver heard of an alarm, in its order: open, resolve."""
+        """What each receiver heard of an alarm, in its order: open, resolve.
+
+        What is repeated after a crash counts once where a receiver can tell that it is a repeat: by the key of an incident, by the ID
+        of an alarm. Alertmanager does so by itself.
+        """
         words, title = alarm.replace("_", " "), "CustomerProfiles" + alarm.title().replace("_", "")
         return {
             "manager": [
@@ -194,23 +198,41 @@ class Listeners:
                 for one in self.hub.at("/oncall")
                 if one.body["groupLabels"]["alertname"] == title
             ],
-            "duty": [
-                {"trigger": "open", "resolve": "resolve"}[one.body["event_action"]]
+            "duty": incidents(
+                (one.body["dedup_key"], {"trigger": "open", "resolve": "resolve"}[one.body["event_action"]])
                 for one in self.hub.at("/duty/v2/enqueue")
                 if one.body["dedup_key"].split("/")[2] == alarm
-            ],
-            "chat": [
-                "resolve" if f"Over: {words}" in one.body["text"] else "open"
+            ),
+            "chat": incidents(
+                (
+                    one.body["text"].split("*alarm*: ")[1],
+                    "resolve" if f"Over: {words}" in one.body["text"] else "open",
+                )
                 for one in self.hub.at("/chat/a-secret")
                 if f"/{alarm}.md" in one.body["text"]
-            ],
-            "mail": [
-                "resolve" if one["In-Reply-To"] else "open"
+            ),
+            "mail": incidents(
+                (one["X-Alarm-ID"], "resolve" if one["In-Reply-To"] else "open")
                 for one in list(self.mailbox.messages)
                 if one["X-Alarm-ID"].startswith((f"{alarm}@", f"{alarm}/"))
-            ],
-            "hook": [one.body["event"] for one in self.hub.at("/hook") if one.body["alarm"] == alarm],
+            ),
+            "hook": incidents(
+                (one.body["id"], one.body["event"])
+                for one in self.hub.at("/hook")
+                if one.body["alarm"] == alarm
+            ),
         }
+
+
+def incidents(told: Iterable[tuple[str, str]]) -> list[str]:
+    """What is opened and resolved when a repeat of what a key heard last changes nothing."""
+    last: dict[str, str] = {}
+    found = []
+    for key, event in told:
+        if last.get(key) != event:
+            found.append(event)
+        last[key] = event
+    return found
 
 
 @contextmanager

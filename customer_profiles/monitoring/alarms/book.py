@@ -48,6 +48,7 @@ class Book:
         self._open_after = open_after
         self._close_after = close_after
         self._guard = threading.Lock()
+        self._saving = threading.Lock()
         self._open: dict[Key, Alarm] = {}
         self._notices: list[Notice] = []
         self._changing: dict[Key, int] = {}
@@ -142,6 +143,10 @@ class Book:
             StateError: It cannot be written; it is tried again with the next call.
             sqlalchemy.exc.DBAPIError: The same.
         """
+        with self._saving:  # one after the other, so that nothing older is written over what is newer
+            self._save(state)
+
+    def _save(self, state: State) -> None:
         with self._guard:
             alarms, notices, dropped = dict(self._unsaved), dict(self._to_save), set(self._to_drop)
         if not (alarms or notices or dropped):

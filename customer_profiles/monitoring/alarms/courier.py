@@ -32,6 +32,7 @@ class Courier:
         book: Book,
         page_of: Callable[[Notice], Page],
         clock: Callable[[], float] = time.monotonic,
+        on_delivered: Callable[[], None] = lambda: None,
     ) -> None:
         """Bind the courier.
 
@@ -41,6 +42,7 @@ class Courier:
             book: Where the notices are.
             page_of: Gives what a notice says.
             clock: A clock that only goes forward, in seconds.
+            on_delivered: Called after each delivery, to note it at once: a crash before that repeats it.
         """
         self.name = name
         self.delivered = 0
@@ -50,6 +52,7 @@ class Courier:
         self._book = book
         self._page_of = page_of
         self._clock = clock
+        self._on_delivered = on_delivered
         self._again_at = 0.0
         self._remind_at = 0.0
         self._ending = threading.Event()
@@ -64,6 +67,7 @@ class Courier:
                 return False
             self._book.delivered(notice)
             self.delivered += 1
+            self._on_delivered()
         every = self._receiver.remind_seconds
         if every is not None and self._clock() >= max(self._remind_at, self._again_at):
             self._attempt(lambda: self._receiver.remind(self._book.alarms))
