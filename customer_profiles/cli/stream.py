@@ -18,6 +18,7 @@ from customer_profiles.cli.new_key import telling_of_a_new_key
 from customer_profiles.cli.output import err, say
 
 if TYPE_CHECKING:
+    from customer_profiles.pipeline.build import Pipeline
     from customer_profiles.pipeline.latency import Latency
     from customer_profiles.pipeline.worker import Pass, Told, Worker
 
@@ -55,9 +56,20 @@ def stream(
     began = time.monotonic()
     with telling_of_a_new_key(settings), open_pipeline(settings) as house, Shown(err) as shown:
         worker = Worker(house, shown.passed, shown.waits, shown.leads)
-        with _stopped_by_signals(worker, shown):
+        with _reporting(house, worker, shown), _stopped_by_signals(worker, shown):
             told = worker.run(until_quiet)
     _say_the_end(told, time.monotonic() - began)
+
+
+@contextmanager
+def _reporting(house: Pipeline, worker: Worker, shown: Shown) -> Iterator[None]:
+    if not house.settings.streaming.report_to_dagster:
+        yield
+        return
+    from customer_profiles.orchestration.reporter import Reporter
+
+    with Reporter(house.settings, house.state, lambda: worker.driving, shown.reports):
+        yield
 
 
 @contextmanager
@@ -101,6 +113,13 @@ class Shown(LiveLine):
     def leads(self) -> None:
         """This worker drives."""
         self.say("leads", "this worker drives")
+
+    def reports(self, trouble: str) -> None:
+        """Dagster could not be told, or could again."""
+        if trouble:
+            self.say("unreported", f"Dagster cannot be told ({trouble}); it will be told everything later")
+        else:
+            self.say("reported", "Dagster was told everything that it missed")
 
     def stopping(self) -> None:
         """It was told to stop."""

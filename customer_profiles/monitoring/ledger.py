@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -171,6 +172,57 @@ def newest_batches(connection: sa.Connection, since: int, most: int = 5_000) -> 
         key = (one.stage, one.source)
         of[key] = _sum(of[key], one) if key in of else one
     return Window(of, len(results), all(one.adds_up for one in results))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """The batches of one stage and source in a stretch of the ledger, as one.
+
+    Attributes:
+        total: What they did.
+        batches: How many there are.
+        wrong: How many of them do not add up.
+    """
+
+    total: StageResult
+    batches: int
+    wrong: int
+
+
+def newest_batch(connection: sa.Connection) -> int:
+    """The number of the newest batch; 0 when there is none."""
+    return int(connection.execute(sa.select(sa.func.max(ledger.c.batch_no))).scalar_one() or 0)
+
+
+def stretches(connection: sa.Connection, after: int, upto: int) -> list[Stretch]:
+    """What the batches above one number, up to another one, did: by stage and source.
+
+    Args:
+        connection: A connection that sees the state store.
+        after: The number of a batch.
+        upto: The number of the last one that counts.
+    """
+    terms: sa.ColumnElement[int] = sum((ledger.c[term] for term in TERMS), start=sa.literal(0))
+    names = ("received", *TERMS, "seconds")
+    rows = connection.execute(
+        sa.select(
+            ledger.c.stage,
+            ledger.c.source,
+            *[sa.func.sum(ledger.c[name]).label(name) for name in names],
+            sa.func.max(ledger.c.watermark).label("newest"),
+            sa.func.count().label("batches"),
+            sa.func.sum(sa.case((ledger.c.received != terms, 1), else_=0)).label("wrong"),
+        )
+        .where(ledger.c.batch_no > after, ledger.c.batch_no <= upto)
+        .group_by(ledger.c.stage, ledger.c.source)
+        .order_by(sa.func.min(ledger.c.batch_no))
+    ).all()
+    found = []
+    for row in rows:
+        counts: dict[str, Any] = {name: int(getattr(row, name)) for name in ("received", *TERMS)}
+        total = StageResult(row.stage, row.source, **counts, watermark=row.newest, seconds=float(row.seconds))
+        found.append(Stretch(total, int(row.batches), int(row.wrong)))
+    return found
 
 
 def total_of(results: Iterable[StageResult]) -> StageResult | None:

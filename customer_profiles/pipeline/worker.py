@@ -105,6 +105,8 @@ class Worker:
         self._note_at = 0.0
         self.told = Told()
         """What was done since this worker began to drive."""
+        self.driving = False
+        """Whether this worker drives now."""
 
     def stop(self) -> None:
         """Ask it to finish its pass and end. Safe to call in a signal's handler and from other threads."""
@@ -129,8 +131,12 @@ class Worker:
             with Heart(lease, lambda: self.told.as_status()):
                 if self._on_leading is not None:
                     self._on_leading()
-                if self._drive(lease, until_quiet):
-                    break
+                self.driving = True
+                try:
+                    if self._drive(lease, until_quiet):
+                        break
+                finally:
+                    self.driving = False
         return self.told
 
     def _wait_for_lease(self) -> Lease | None:

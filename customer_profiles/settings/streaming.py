@@ -30,6 +30,8 @@ class Streaming(Part):
     """So long the others wait for a source that is slow to answer; then they go on without it."""
     report_seconds: float = Field(5.0, gt=0)
     """How often the worker tells Dagster what it did, added up."""
+    report_to_dagster: bool = True
+    """Whether it does at all; not where no Dagster looks after this project."""
 
     @model_validator(mode="after")
     def _in_order(self) -> "Streaming":

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customer_profiles.monitoring.ledger import StageResult, ledger_check, record_batch, total_of
+from customer_profiles.monitoring.ledger import StageResult, ledger_check, record_batch, stretches, total_of
 from customer_profiles.monitoring.tables import TERMS
 from customer_profiles.state.engine import State
 from customer_profiles_tests.cleaning.made import NOW, rows_of
@@ -132,3 +132,23 @@ def test_calls_as_one_keep_the_last_watermark_numbers_added_and_all_that_was_tol
 
 def test_no_call_is_no_result() -> None:
     assert total_of([]) is None
+
+
+def test_a_stretch_of_the_ledger_adds_up_the_batches_of_each_stage_and_source(state: State) -> None:
+    with state.writing() as connection:
+        first = record_batch(connection, StageResult("ingest_record", "crm", received=9, applied=9))
+        record_batch(
+            connection, StageResult("ingest_record", "crm", received=3, applied=2, unchanged=1, watermark=7)
+        )
+        record_batch(connection, StageResult("ingest_record", "web", received=2, applied=1))
+        last = record_batch(
+            connection, StageResult("ingest_record", "crm", received=1, applied=1, seconds=0.5)
+        )
+        record_batch(connection, StageResult("resolve", received=4, applied=4))
+
+    with state.reading() as connection:
+        crm, web = stretches(connection, first, last)
+
+    total = StageResult("ingest_record", "crm", received=4, applied=3, unchanged=1, watermark=7, seconds=0.5)
+    assert (crm.total, crm.batches, crm.wrong) == (total, 2, 0)
+    assert (web.total.received, web.batches, web.wrong) == (2, 1, 1)

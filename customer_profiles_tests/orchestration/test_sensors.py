@@ -26,7 +26,10 @@ from customer_profiles_tests.web.serving import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sensors")]
 
-QUICK = "streaming: {files_seconds: 0.02, database_seconds: 0.02, first_retry_seconds: 0.02, longest_retry_seconds: 0.05}\n"
+QUICK = """
+streaming: {files_seconds: 0.02, database_seconds: 0.02, sensor_whole_seconds: 86400, first_retry_seconds: 0.02,
+            longest_retry_seconds: 0.05}
+"""
 WITH_OTHERS = ["identity_events", "segment_changes"]
 DERIVED = sorted(["identity_graph", "interaction_buckets", "segments", "traits", *WITH_OTHERS])
 _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}

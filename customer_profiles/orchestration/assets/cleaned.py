@@ -11,7 +11,7 @@ from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings, Source
 
 _PLURAL = {"record": "records", "interaction": "interactions", "consent": "consent"}
-_TABLE = {"record": "record", "interaction": "interaction", "consent": "consent_statement"}
+TABLE = {"record": "record", "interaction": "interaction", "consent": "consent_statement"}
 
 
 def cleaned_key(source: str, contract: str) -> dg.AssetKey:
@@ -64,7 +64,7 @@ def _cleaned_asset(settings: Settings, name: str, source: Source, contract: str)
     def cleaned(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
         with pipeline.opened() as house:
             result = house.drain(house.ingest(name, contract))
-            rows = None if pipeline.quick else overview.rows_in(house.state, _TABLE[contract], name)
-        return dg.MaterializeResult(metadata=stage_metadata(result, _TABLE[contract], rows))
+            rows = None if pipeline.quick else overview.rows_in(house.state, TABLE[contract], name)
+        return dg.MaterializeResult(metadata=stage_metadata(result, TABLE[contract], rows))
 
     return cleaned
