@@ -7,12 +7,16 @@ one record's street in another record's city.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from customer_profiles.contracts.classes import DataClass, Retention
+from customer_profiles.state.schema import to_json
 
 TOGETHER: tuple[tuple[str, ...], ...] = (("given_name", "family_name"), ("address_line", "city", "postcode"))
 """Traits that are one thing in several fields."""
+_GROUPED = frozenset(name for group in TOGETHER for name in group)
+_EMPTY = (str, list, dict)
+"""Values of these types say nothing when they are empty; 0 and false do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +51,17 @@ class RecordView:
     record_no: int
     source: str
     observed_at: int
-    fields: Mapping[str, Any] = field(hash=False)
+    fields: dict[str, Any] = field(hash=False)
 
     def value(self, path: Sequence[str]) -> Any:
         """The value at a path; None when it is absent or empty."""
         value: Any = self.fields
         for step in path:
-            value = value.get(step) if isinstance(value, Mapping) else None
-        return None if value is None or value in ("", [], {}) else value
+            value = value.get(step) if isinstance(value, dict) else None
+        return None if not value and isinstance(value, _EMPTY) else value
 
 
-@dataclass(frozen=True, slots=True)
-class Observed:
+class Observed(NamedTuple):
     """A value, the record it comes from and when that record was observed."""
 
     value: Any
@@ -117,25 +120,25 @@ def fold_traits(
                 Trait(spec.name, values, first.source, first.record_no, first.observed_at, tuple(seen))
             )
             continue
-        grouped = any(spec.name in group for group in TOGETHER)
-        won = survivors.get(spec.name) if grouped else seen[0]
+        won = survivors.get(spec.name) if spec.name in _GROUPED else seen[0]
         if won is not None:
-            lost = tuple(one for one in seen if not _same(one.value, won.value))
+            lost = () if len(seen) == 1 else tuple(one for one in seen if not _same(one.value, won.value))
             traits.append(Trait(spec.name, won.value, won.source, won.record_no, won.observed_at, lost))
     return tuple(sorted(traits, key=lambda one: one.name))
 
 
 def _distinct(ranked: Sequence[RecordView], spec: TraitSpec) -> list[Observed]:
     """The distinct values of a trait, best first; a value that several hold stands with the best of them."""
-    seen: list[Observed] = []
+    seen: dict[Any, Observed] = {}
     for record in ranked:
         value = record.value(spec.path)
         if value is None:
             continue
-        for one in value if spec.many and isinstance(value, list) else [value]:
-            if not any(_same(one, held.value) for held in seen):
-                seen.append(Observed(one, record.source, record.record_no, record.observed_at))
-    return seen
+        for one in value if spec.many and isinstance(value, list) else (value,):
+            key = _key(one)
+            if key not in seen:
+                seen[key] = Observed(one, record.source, record.record_no, record.observed_at)
+    return list(seen.values())
 
 
 def _survivors_together(ranked: Sequence[RecordView], specs: Sequence[TraitSpec]) -> dict[str, Observed]:
@@ -152,6 +155,11 @@ def _survivors_together(ranked: Sequence[RecordView], specs: Sequence[TraitSpec]
 
 
 def _same(left: Any, right: Any) -> bool:
-    if isinstance(left, str) and isinstance(right, str):
-        return left.casefold() == right.casefold()
-    return type(left) is type(right) and bool(left == right)
+    return bool(_key(left) == _key(right))
+
+
+def _key(value: Any) -> Any:
+    """Equal for values that are the same: texts whatever their case, others of one type."""
+    if isinstance(value, str):
+        return value.casefold()
+    return type(value), to_json(value) if isinstance(value, (list, dict)) else value

@@ -67,7 +67,9 @@ class TraitChange:
     @property
     def other_value(self) -> bool:
         """Whether the value is another one, not only where it comes from."""
-        return to_json(self.old and self.old.value) != to_json(self.new and self.new.value)
+        if self.old is None or self.new is None:
+            return self.old is not self.new
+        return to_json(self.old.value) != to_json(self.new.value)
 
     @property
     def record_no(self) -> int:
