@@ -137,7 +137,7 @@ def recount_next(conn: Connection, generation: int, progress: Progress, limit: i
     """
     at_once = min(limit, RECORDS_AT_ONCE)
     given = {"generation": generation, "after": progress.counted_to, "limit": at_once}
-    newest: dict[int, int] = dict(conn.execute(_NEXT_RECORDS, given).tuples().all())
+    newest = {row.record_no: row.last_at for row in conn.execute(_NEXT_RECORDS, given)}
     keys = [(generation, record_no) for record_no in newest]
     delete_rows(conn, tables.bucket, ("generation", "record_no"), keys)
     counting = _counting(progress)

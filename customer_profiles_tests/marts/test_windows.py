@@ -79,7 +79,7 @@ def by_brute_force(fact, given_interactions, now):
         and (not fact.of_property or fact.of_property in one.properties)
     ]
     if fact.measure == "days_since_last":
-        return (now - max(one.occurred_at for one in matching)) // DAY if matching else None
+        return max(0, (now - max(one.occurred_at for one in matching)) // DAY) if matching else None
     length = fact.window.name
     since = None if length == "lifetime" else edge(length, now)
     inside = [one for one in matching if since is None or one.occurred_at >= since]
