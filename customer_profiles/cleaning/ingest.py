@@ -14,8 +14,9 @@ from customer_profiles.cleaning.appliers import Applied, Applier, Arrival
 from customer_profiles.cleaning.apply_consent import ConsentApplier
 from customer_profiles.cleaning.apply_interactions import InteractionApplier
 from customer_profiles.cleaning.apply_records import RecordApplier
+from customer_profiles.cleaning.poison import is_poison, tell_of_poison
 from customer_profiles.cleaning.quarantine import Rejected
-from customer_profiles.cleaning.reasons import Fault
+from customer_profiles.cleaning.reasons import Fault, Reason
 from customer_profiles.cleaning.rows import RowCleaner
 from customer_profiles.cleaning.validate import validate
 from customer_profiles.contracts import CONTRACTS
@@ -32,6 +33,10 @@ from customer_profiles.state.engine import State
 
 BATCH = 5_000
 """Envelopes a batch, unless told otherwise."""
+
+
+_NARROWED = 5
+"""A batch that fails is tried again with a fifth of its rows."""
 
 
 def now_micros() -> int:
@@ -112,21 +117,33 @@ class IngestStage:
     def advance(self, limit: int = BATCH) -> StageResult:
         """Read and apply at most `limit` envelopes.
 
+        A row that neither this program nor the database can take, for a reason that no contract foresees, does not stop those
+        behind it: the batch is narrowed down until that row is alone, and then it goes to the quarantine.
+
         Raises:
             SourceError: the source cannot be read; nothing moved.
             CursorMoved: another process did this batch meanwhile; nothing was lost.
         """
         with without_collector():
-            return self._advance(limit)
+            while True:
+                try:
+                    return self._advance(limit)
+                except Exception as error:
+                    if not is_poison(error):
+                        raise
+                    if limit == 1:
+                        tell_of_poison(error, self.source)
+                        return self._advance(1, refusing=True)
+                    limit = max(1, limit // _NARROWED)
 
-    def _advance(self, limit: int) -> StageResult:
+    def _advance(self, limit: int, refusing: bool = False) -> StageResult:
         began = time.perf_counter()
         received_at = self._clock()
         with self._state.reading() as connection:
             cursor = read_cursor(connection, self.name, self.source)
             positions = {feed: load_position(connection, self.source, feed) for feed in self._cleaners}
         reads = self._read(positions, limit)
-        arrivals, rejected = self._clean(reads, received_at)
+        arrivals, rejected = _refused(reads) if refusing else self._clean(reads, received_at)
         complete = all(read.batch.complete for read in reads) and len(reads) == len(self._cleaners)
         received = len(arrivals) + len(rejected)
         if not received and all(read.batch.position == read.before for read in reads):
@@ -236,6 +253,11 @@ def applier_of(state: State, settings: Settings, source: str, contract: str) -> 
     if contract == "interaction":
         return InteractionApplier(settings, source)
     return ConsentApplier(state, settings, source)
+
+
+def _refused(reads: list[_Read]) -> tuple[list[Arrival], list[Rejected]]:
+    fault = (Fault(Reason.FAULT.value),)
+    return [], [Rejected(read.feed, envelope, fault) for read in reads for envelope in read.batch.envelopes]
 
 
 def _snapshots_done(reads: list[_Read]) -> dict[str, int]:

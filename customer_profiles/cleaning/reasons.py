@@ -31,6 +31,8 @@ class Reason(Enum):
     """A text that the contract does not list, or that does not have its form."""
     FUTURE_EVENT = "future_event"
     """An event more than five minutes ahead of our clock."""
+    FAULT = "fault"
+    """Neither this program nor the database could take the row, for a reason that no contract foresees: please report it."""
     BAD_EMAIL = "bad_email"
     """No email address. Dropped from the row and noted; the row stays."""
     BAD_PHONE = "bad_phone"

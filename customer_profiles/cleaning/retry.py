@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from customer_profiles.cleaning import quarantine
 from customer_profiles.cleaning.appliers import Arrival
 from customer_profiles.cleaning.ingest import applier_of, now_micros
-from customer_profiles.cleaning.reasons import Fault
+from customer_profiles.cleaning.poison import is_poison, tell_of_poison
+from customer_profiles.cleaning.reasons import Fault, Reason
 from customer_profiles.cleaning.rows import RowCleaner
 from customer_profiles.cleaning.tables import quarantine as table
 from customer_profiles.cleaning.validate import validate
@@ -84,7 +85,7 @@ def retry(
         with state.reading() as connection:
             waiting = _load(connection, wanted[start : start + _CHUNK])
         for (source, contract), rows in groupby(waiting, key=lambda row: (row.source, row.contract)):
-            released += _retry(state, settings, aead, source, contract, list(rows), clock())
+            released += _retry_each(state, settings, aead, source, contract, list(rows), clock())
     return RetryResult(len(wanted), released, len(wanted) - released)
 
 
@@ -110,6 +111,27 @@ def _load(connection: sa.Connection, numbers: list[int]) -> list[_Waiting]:
         _Waiting(number, source, feed, contract, position, bytes(sealed), bool(cut))
         for number, source, feed, contract, position, sealed, cut in rows
     ]
+
+
+def _retry_each(
+    state: State, settings: Settings, aead: Aead, source: str, contract: str, rows: list[_Waiting], now: int
+) -> int:
+    """Retry rows together; one that cannot be taken is left where it is, and does not keep the others from leaving."""
+    try:
+        return _retry(state, settings, aead, source, contract, rows, now)
+    except Exception as error:
+        if not is_poison(error):
+            raise
+        if len(rows) == 1:
+            tell_of_poison(error, source)
+            with state.writing() as connection:
+                _note(connection, {rows[0].number: [Fault(Reason.FAULT.value)]}, now)
+            return 0
+    middle = len(rows) // 2
+    return sum(
+        _retry_each(state, settings, aead, source, contract, part, now)
+        for part in (rows[:middle], rows[middle:])
+    )
 
 
 def _retry(
