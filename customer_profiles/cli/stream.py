@@ -145,6 +145,8 @@ class Shown(LiveLine):
             facts += [f"p50={half:.2f}s", f"p99={most:.2f}s"]
         if waiting := sum(one.waiting.values()):
             facts.append(f"waiting={waiting:,}")
+        if one.unread:
+            facts.append(f"unread={one.unread:,}")
         facts.append(f"batch={max(one.batch_sizes.values(), default=0):,}")
         if one.failures:
             facts.append("failing=" + ",".join(failure.of for failure in one.failures))

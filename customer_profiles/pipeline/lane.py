@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +18,9 @@ from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.sources.heads import Head
-from customer_profiles.state.errors import CursorMoved
+from customer_profiles.state.errors import CursorMoved, is_away
+
+LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,31 @@ class Failure:
     reason: str
     times: int
     retry_seconds: float
+
+
+def failed_again(
+    of: str, error: Exception, before: Failure | None, backoff: Backoff, dice: random.Random
+) -> Failure:
+    """The failure after one more attempt.
+
+    Args:
+        of: The source or the stage.
+        error: Why. The words of errors that are not ours could hold a value of a person: only their kind is told.
+        before: The failure of the attempt before, if that failed too.
+        backoff: How waits grow.
+        dice: For the jitter.
+    """
+    if isinstance(error, CustomerProfilesError):
+        reason = str(error)
+    elif isinstance(error, sa.exc.DBAPIError):
+        reason = f"The state does not do what was asked: {type(error).__name__}."
+    else:
+        reason = f"{type(error).__name__}, a fault of this program; the log has the place."
+        if before is None or before.reason != reason:
+            places = "".join(traceback.format_list(traceback.extract_tb(error.__traceback__)))
+            LOG.error("%s: %s\n%s", of, reason, places)
+    times = 1 if before is None else before.times + 1
+    return Failure(of, reason, times, backoff.wait(times, dice))
 
 
 class Lane:
@@ -103,15 +132,20 @@ class Lane:
         return {} if at is None else {(stage.name, self.source): at for stage in self._stages}
 
     def advance(self) -> list[StageResult]:
-        """One batch of each stage, if there is something new; a source that is down is left alone for a while."""
+        """One batch of each stage, if there is something new; a source that is down is left alone for a while.
+
+        Raises:
+            StateError: the state is away, which is no fault of the source. So is a DBAPIError of the state.
+        """
         try:
             results = self._advance()
-        except CursorMoved:
-            # Another run did this batch meanwhile: look again at once.
+        except Exception as error:
+            # After the state was away, or another run did this batch meanwhile: look again at once.
             self._more, self._due_at = True, self._clock()
-            return []
-        except (CustomerProfilesError, sa.exc.DBAPIError) as error:
-            self._failed(error)
+            if is_away(error):
+                raise
+            if not isinstance(error, CursorMoved):
+                self._failed(error)
             return []
         self.failure = None
         return results
@@ -144,9 +178,5 @@ class Lane:
         return results
 
     def _failed(self, error: Exception) -> None:
-        times = 1 if self.failure is None else self.failure.times + 1
-        wait = self._backoff.wait(times, self._dice)
-        # The words of a driver's error could hold a value of a person: only its kind is told.
-        told = str(error) if isinstance(error, CustomerProfilesError) else type(error).__name__
-        self.failure = Failure(self.source, told, times, wait)
-        self._more, self._due_at = True, self._clock() + wait
+        self.failure = failed_again(self.source, error, self.failure, self._backoff, self._dice)
+        self._due_at = self._clock() + self.failure.retry_seconds

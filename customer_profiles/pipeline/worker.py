@@ -11,29 +11,35 @@ import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
+from concurrent.futures import wait
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
-from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.monitoring.freshness import Key, caught_up, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
-from customer_profiles.pipeline.lane import Failure, Lane
+from customer_profiles.pipeline.drive import DerivedLane, Drive
+from customer_profiles.pipeline.lane import Failure, Lane, failed_again
 from customer_profiles.pipeline.latency import Latency, measure
 from customer_profiles.pipeline.lease import BEAT_SECONDS, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.pace import Backoff, BatchSize
-from customer_profiles.pipeline.stage import Stage
 from customer_profiles.sources.heads import open_head
+from customer_profiles.sources.inbox import collector_sources, read_up_to
+from customer_profiles.sources.inbox import waiting as unread_events
 from customer_profiles.state.engine import Store
-from customer_profiles.state.errors import CursorMoved, StateError
+from customer_profiles.state.errors import CursorMoved, StateError, is_away
 
 BEHIND_SECONDS = 0.25
 """How often a quiet worker looks whether the stages after ingest have something to do: decisions, segments that are due."""
+
+LONGEST_AWAY_SECONDS = 5.0
+"""The longest wait before a state that is away is tried again: once it is back, everything waits for this."""
+STATE = "state"
+"""What a failure of the state itself is called among those of sources and stages."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +52,7 @@ class Pass:
         waiting: About how much each stage after ingest has before it.
         batch_sizes: The size of each source's next batch.
         latency: How long the interactions took that are served since.
+        unread: About how many events wait in the inbox.
         seconds: How long it took.
     """
 
@@ -54,6 +61,7 @@ class Pass:
     waiting: Mapping[str, int]
     batch_sizes: Mapping[str, int]
     latency: Latency
+    unread: int
     seconds: float
 
 
@@ -67,6 +75,7 @@ class Told:
     failures: Sequence[Failure] = field(default_factory=tuple)
     waiting: Mapping[str, int] = field(default_factory=dict)
     batch_sizes: Mapping[str, int] = field(default_factory=dict)
+    unread: int = 0
     looked_at: int = 0
     """When the last pass began (micros): the heart beats on while a pass hangs."""
 
@@ -100,6 +109,11 @@ class Worker:
         self._stopping = threading.Event()
         self._streaming = pipeline.settings.streaming
         self._backoff = Backoff(self._streaming.first_retry_seconds, self._streaming.longest_retry_seconds)
+        self._backoff_of_state = Backoff(
+            self._streaming.first_retry_seconds,
+            min(LONGEST_AWAY_SECONDS, self._streaming.longest_retry_seconds),
+        )
+        self._inbox_sources = frozenset(collector_sources(pipeline.settings))
         self._dice = random.Random()
         self._watermarks: dict[Key, int] = {}
         self._note_at = 0.0
@@ -122,12 +136,20 @@ class Worker:
             What was done.
 
         Raises:
-            StateError: The state cannot be reached.
+            StateError: The state cannot be reached at the start; one that goes away later is waited for.
         """
+        drove = False
         while not self._stopping.is_set():
-            lease = self._wait_for_lease()
+            try:
+                lease = self._wait_for_lease()
+            except (StateError, sa.exc.DBAPIError) as error:
+                if not (drove and is_away(error)):
+                    raise
+                self._stopping.wait(self._backoff_of_state.wait(1, self._dice))
+                continue
             if lease is None:
                 break
+            drove = True
             with Heart(lease, lambda: self.told.as_status()):
                 if self._on_leading is not None:
                     self._on_leading()
@@ -156,47 +178,77 @@ class Worker:
 
     def _drive(self, lease: Lease, until_quiet: bool) -> bool:
         """Pass after pass; says whether it was told to stop, rather than that the lease was lost."""
-        lanes = self._lanes()
-        stages = [_Derived(stage, self._backoff, self._dice) for stage in self._pipeline.derived()]
-        pool = ThreadPoolExecutor(max(1, len(lanes)), thread_name_prefix="source")
-        running: dict[Lane, Future[list[StageResult]]] = {}
-        measure(self._pipeline.state, now_micros())  # from here on
-        look_at = 0.0
-        failures: Sequence[Failure] = ()
+        stages = [DerivedLane(stage, self._backoff, self._dice) for stage in self._pipeline.derived()]
+        drive = Drive(self._lanes(), stages)
+        away: Failure | None = None
         try:
             while not self._stopping.is_set() and lease.held:
-                began = time.monotonic()
-                self.told.looked_at = now_micros()
-                taken = self._take_in(lanes, pool, running)
-                results = list(taken)
-                waiting, latency = self.told.waiting, Latency()
-                if any(result.received for result in taken) or began >= look_at:
-                    derived, waiting = self._derive(stages)
-                    results += derived
-                    if not any(waiting.values()):
-                        latency = measure(self._pipeline.state, now_micros())
-                    look_at = time.monotonic() + BEHIND_SECONDS
-                more = any(result.more for result in results)
-                told = [*(lane.failure for lane in lanes), *(stage.failure for stage in stages)]
-                failed = [failure for failure in told if failure is not None]
-                seconds = time.monotonic() - began
-                sizes = {lane.source: lane.size.now for lane in lanes}
-                self._tell(Pass(results, failed, waiting, sizes, latency, seconds), failed != failures)
-                failures = failed
-                self._note_watermarks(lanes)
-                if more or any(lane.more for lane in lanes if lane not in running):
-                    look_at = 0.0
-                    continue
-                if until_quiet and not running and not any(waiting.values()) and not failed:
-                    self._note_watermarks(lanes, at_once=True)
-                    return True
-                self._wait(lanes, running, look_at)
+                try:
+                    self._pass(drive)
+                    away = None
+                    if until_quiet and drive.quiet:
+                        self._note_watermarks(drive.lanes, at_once=True)
+                        return True
+                    if not drive.more:
+                        self._wait(drive)
+                except CursorMoved:
+                    continue  # a run beside us measured meanwhile
+                except (StateError, sa.exc.DBAPIError) as error:
+                    if until_quiet or not is_away(error):
+                        raise
+                    # Nothing is lost: what was under way is done again. The others see that nobody beats, and wait too.
+                    away = failed_again(STATE, error, away, self._backoff_of_state, self._dice)
+                    self._tell(replace(self._nothing_done(), failures=(away,)))
+                    self._stopping.wait(away.retry_seconds)
             return self._stopping.is_set()
         finally:
-            wait(running.values())  # each finishes its batch, or fails and loses nothing
-            pool.shutdown()
-            for lane in lanes:
-                lane.close()
+            drive.close()
+
+    def _pass(self, drive: Drive) -> None:
+        """One batch of every source that has something new, then one of every stage that has something to do."""
+        if not drive.measured:
+            measure(self._pipeline.state, now_micros())  # from here on
+            drive.measured = True
+        lanes, began = drive.lanes, time.monotonic()
+        self.told.looked_at = now_micros()
+        taken = self._take_in(drive)
+        results = list(taken)
+        waiting, latency = self.told.waiting, Latency()
+        if any(result.received for result in taken) or began >= drive.look_at:
+            derived, waiting = self._derive(drive.stages)
+            results += derived
+            if not any(waiting.values()):
+                latency = measure(self._pipeline.state, now_micros())
+            drive.look_at = time.monotonic() + BEHIND_SECONDS
+        running = [lane for lane in lanes if lane in drive.running]
+        drive.more = any(result.more for result in results) or any(
+            lane.more for lane in lanes if lane not in running
+        )
+        drive.quiet = not (drive.more or running or drive.failures or any(waiting.values()))
+        if drive.more:
+            drive.look_at = 0.0
+        sizes = {lane.source: lane.size.now for lane in lanes}
+        unread = self._unread(drive)
+        seconds = time.monotonic() - began
+        self._tell(Pass(results, drive.failures, waiting, sizes, latency, unread, seconds))
+        self._note_watermarks(lanes)
+
+    def _nothing_done(self) -> Pass:
+        told = self.told
+        return Pass((), told.failures, told.waiting, told.batch_sizes, Latency(), told.unread, 0.0)
+
+    def _unread(self, drive: Drive) -> int:
+        """About how many events wait in the inbox: looked up once a second while there is a backlog."""
+        sources = [lane.source for lane in drive.lanes if lane.source in self._inbox_sources and lane.more]
+        if not sources:
+            return 0
+        if time.monotonic() < drive.count_at:
+            return self.told.unread
+        drive.count_at = time.monotonic() + BEAT_SECONDS
+        with self._pipeline.state.reading() as connection:
+            read = read_up_to(connection, self._pipeline.settings, sources)
+        with self._pipeline.state.reading(Store.INBOX) as connection:
+            return unread_events(connection, read)
 
     def _lanes(self) -> list[Lane]:
         streaming, settings = self._streaming, self._pipeline.settings
@@ -213,20 +265,19 @@ class Worker:
 
         return [lane(source) for source in settings.sources]
 
-    def _take_in(
-        self, lanes: Sequence[Lane], pool: ThreadPoolExecutor, running: dict[Lane, Future[list[StageResult]]]
-    ) -> list[StageResult]:
+    def _take_in(self, drive: Drive) -> list[StageResult]:
         """One batch of every source that is due. One that is slow to answer is not waited for: it comes when it does."""
-        for lane in lanes:
+        running = drive.running
+        for lane in drive.lanes:
             if lane not in running and lane.due:
-                running[lane] = pool.submit(lane.advance)
+                running[lane] = drive.pool.submit(lane.advance)
         wait(running.values(), self._streaming.patience_seconds)
         results: list[StageResult] = []
         for lane in [lane for lane, future in running.items() if future.done()]:
             results += running.pop(lane).result()
         return results
 
-    def _derive(self, stages: Sequence[_Derived]) -> tuple[list[StageResult], Mapping[str, int]]:
+    def _derive(self, stages: Sequence[DerivedLane]) -> tuple[list[StageResult], Mapping[str, int]]:
         """One batch of every stage that has something to do; what one does can be what the next has to do."""
         results: list[StageResult] = []
         waiting = self._waiting()
@@ -260,57 +311,24 @@ class Worker:
             pass  # a full disk or a server that restarts: what stands still is noticed, and is noted when it can be
         self._note_at = time.monotonic() + BEAT_SECONDS
 
-    def _tell(self, one: Pass, failing_otherwise: bool) -> None:
+    def _tell(self, one: Pass) -> None:
+        failing_otherwise = list(one.failures) != list(self.told.failures)
         did = [result for result in one.results if result.received]
         ingested = [result for result in did if result.source]
         self.told.passes += bool(did)
         self.told.received += sum(result.received for result in ingested)
         self.told.quarantined += sum(result.quarantined for result in ingested)
-        self.told.failures, self.told.waiting, self.told.batch_sizes = (
-            one.failures,
-            one.waiting,
-            one.batch_sizes,
-        )
+        self.told.failures, self.told.waiting = one.failures, one.waiting
+        self.told.batch_sizes, self.told.unread = one.batch_sizes, one.unread
         if self._pipeline.progress is not None:
             for result in did:
                 self._pipeline.progress(result)
         if self._on_pass is not None and (did or failing_otherwise):
             self._on_pass(replace(one, results=did))
 
-    def _wait(self, lanes: Sequence[Lane], running: Mapping[Lane, object], look_at: float) -> None:
+    def _wait(self, drive: Drive) -> None:
         """Until something is to be looked at, or it is told to stop."""
-        next_at = min([look_at, *(lane.due_at for lane in lanes if lane not in running)])
-        if running:
+        next_at = min([drive.look_at, *(lane.due_at for lane in drive.lanes if lane not in drive.running)])
+        if drive.running:
             next_at = min(next_at, time.monotonic() + self._streaming.inbox_seconds)
         self._stopping.wait(max(0.001, next_at - time.monotonic()))
-
-
-class _Derived:
-    """A stage after ingest: left alone for a while when it fails, while the others go on."""
-
-    def __init__(self, stage: Stage, backoff: Backoff, dice: random.Random) -> None:
-        self._stage = stage
-        self._backoff = backoff
-        self._dice = dice
-        self._due_at = 0.0
-        self.name = stage.name
-        self.fresh = True
-        """Not asked yet: new settings or another model can give it something to do that no position shows."""
-        self.failure: Failure | None = None
-
-    def advance(self, limit: int) -> StageResult | None:
-        if time.monotonic() < self._due_at:
-            return None
-        try:
-            result = self._stage.advance(limit)
-        except CursorMoved:
-            return None
-        except (CustomerProfilesError, sa.exc.DBAPIError) as error:
-            times = 1 if self.failure is None else self.failure.times + 1
-            seconds = self._backoff.wait(times, self._dice)
-            told = str(error) if isinstance(error, CustomerProfilesError) else type(error).__name__
-            self.failure = Failure(self.name, told, times, seconds)
-            self._due_at = time.monotonic() + seconds
-            return None
-        self.failure, self.fresh = None, False
-        return result

@@ -29,6 +29,13 @@ class CursorMoved(StateError):
     """Somebody else moved a stage's cursor in the meantime; the work in hand was not kept."""
 
 
+def is_away(error: Exception) -> bool:
+    """Whether it is the state that cannot be read or written for now: a server that restarts, a full disk, a writer who stays."""
+    if isinstance(error, StateError):
+        return not isinstance(error, CursorMoved | SchemaError | WrongKeyError)
+    return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
+
+
 def take_out_values(error: BaseException) -> None:
     """Rewrite a Postgres driver's message so that it names the rule and the table, never the values.
 

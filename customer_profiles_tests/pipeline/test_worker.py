@@ -8,6 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import orjson
+import psycopg
 import pytest
 import sqlalchemy as sa
 
@@ -17,9 +19,12 @@ from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.latency import served_batches, together
 from customer_profiles.pipeline.lease import Lease
-from customer_profiles.pipeline.worker import Pass, Worker
-from customer_profiles_tests.cleaning.made import write_lines
-from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company, email_of
+from customer_profiles.pipeline.worker import STATE, Pass, Worker
+from customer_profiles.sources.inbox import Arrived, append
+from customer_profiles.state.engine import State, Store
+from customer_profiles_tests.cleaning.made import KEYS, settings_of, write_lines
+from customer_profiles_tests.pipeline.company import KEY_VARIABLE, PEOPLE, Company, email_of
+from customer_profiles_tests.web.serving import SETTINGS as WEB
 from customer_profiles_tests.web.serving import wait_until
 
 QUICK = "streaming: {files_seconds: 0.02, database_seconds: 0.02, first_retry_seconds: 0.02, longest_retry_seconds: 0.05}\n"
@@ -84,6 +89,8 @@ def content(house: Pipeline) -> list[list[tuple[Any, ...]]]:
 
 
 def test_the_worker_makes_what_a_run_makes(company: Company, tmp_path: Path) -> None:
+    # Sources are read side by side, so whose records came first is chance: let trust decide between equals.
+    company.text = company.text.replace("  crm:\n", "  crm:\n    trust: 90\n", 1)
     by_run = Company(
         company.folder, company.text.replace("sqlite:state", "sqlite:other"), company.environment
     )
@@ -249,6 +256,93 @@ def test_how_long_events_took_is_kept_by_batch(company: Company) -> None:
 
     assert found.events == 12
     assert found.quantile(1) is not None
+
+
+@contextmanager
+def away(url: str) -> Iterator[None]:
+    """Let a database of Postgres be away until the end of the block, as while its server restarts."""
+    database, admin = url.rsplit("/", 1)[1], url.rsplit("/", 1)[0] + "/postgres"
+    with psycopg.connect(admin, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false")  # type: ignore[call-overload]
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", (database,)
+        )
+        yield
+        connection.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true")  # type: ignore[call-overload]
+
+
+def test_a_state_that_goes_away_is_waited_for_and_nothing_is_lost(
+    company: Company, postgres_url: str
+) -> None:
+    company.text = company.text.replace("sqlite:state", postgres_url)
+    with open_pipeline(company.settings) as house:
+        with working(house) as worker:
+            wait_until(lambda: count(house, "interaction") == 12 and nothing_waits(house))
+            with away(postgres_url):
+                company.second_week()
+                wait_until(lambda: any(one.of == STATE and one.times > 1 for one in worker.told.failures))
+            wait_until(lambda: not worker.told.failures)
+            wait_until(lambda: count(house, "interaction") == 20 and nothing_waits(house))
+        with house.state.reading() as connection:
+            assert ledger_check(connection).adds_up
+
+
+def test_a_fault_in_one_source_or_stage_is_told_of_by_its_kind_and_the_others_go_on(
+    company: Company, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage_of, broken, name = Pipeline.ingest, threading.Event(), PEOPLE[0]
+    broken.set()
+
+    def faulty(self: Pipeline, source: str, contract: str) -> Any:
+        stage = stage_of(self, source, contract)
+        advance = stage.advance
+
+        def fail(limit: int) -> Any:
+            if broken.is_set() and source == "crm":
+                raise KeyError(name)
+            return advance(limit)
+
+        stage.advance = fail  # type: ignore[method-assign]
+        return stage
+
+    monkeypatch.setattr(Pipeline, "ingest", faulty)
+    with company.open() as house, working(house) as worker:
+        wait_until(lambda: count(house, "interaction") == 8 and nothing_waits(house))
+        wait_until(lambda: any(one.times > 1 for one in worker.told.failures))
+        (failure,) = worker.told.failures
+        assert failure.reason == "KeyError, a fault of this program; the log has the place."
+        broken.clear()
+        wait_until(lambda: count(house, "interaction") == 12 and nothing_waits(house))
+
+    assert caplog.text.count("crm: KeyError") == 1
+    assert name not in caplog.text
+
+
+def test_a_backlog_in_the_inbox_is_caught_up_with_oldest_first_and_told_of(
+    state: State, tmp_path: Path
+) -> None:
+    text = "streaming: {smallest_batch: 10, largest_batch: 40}\n"
+    settings = settings_of(WEB + text, tmp_path)
+    body = {"type": "track", "event": "Seen", "userId": "u1", "timestamp": "2026-06-01T10:00:00Z"}
+    with state.writing(Store.INBOX) as connection:
+        for second in range(60):
+            events = [
+                Arrived("web", f"m{second}.{n}", orjson.dumps({**body, "messageId": f"m{second}.{n}"}))
+                for n in range(20)
+            ]
+            append(connection, [events], now_micros() - (60 - second) * 1_000_000)
+    passes: list[Pass] = []
+    Worker(Pipeline(settings, state, KEYS), passes.append).run(until_quiet=True)
+
+    with state.reading() as connection:
+        order = connection.execute(
+            sa.text("SELECT event_id FROM interaction ORDER BY interaction_no")
+        ).scalars()
+        assert list(order) == [f"m{second}.{n}" for second in range(60) for n in range(20)]
+    unread = [one.unread for one in passes]
+    assert max(unread) > 1_000
+    assert unread[-1] == 0
+    assert max(one.batch_sizes["web"] for one in passes) == 40
 
 
 def test_it_works_on_postgres(company: Company, postgres_url: str) -> None:
