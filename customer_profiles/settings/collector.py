@@ -50,5 +50,9 @@ class Collector(Part):
     """Bytes of one request, unpacked."""
     backlog: int = Field(1_000_000, ge=1)
     """Events that may wait to be read; with more the answer is 429."""
+    requests_at_once: int = Field(256, ge=1, le=100_000)
+    """Requests that may be read or wait for the disk at the same time; with more the answer is 429."""
+    unwritten: int = Field(64 << 20, ge=1024)
+    """Bytes of events that may wait in memory to be written, as while the disk is slow; with more the answer is 429."""
     retry_after: int = Field(5, ge=1, le=300)
     """Seconds after which a client that was turned away may try again."""

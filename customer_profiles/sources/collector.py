@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import orjson
 import sqlalchemy as sa
@@ -13,6 +14,9 @@ from customer_profiles.sources.inbox import AFTER, head
 from customer_profiles.sources.paths import condition, mapped_columns, projection
 from customer_profiles.sources.tables import inbox_event
 from customer_profiles.state.engine import State, Store
+
+MOST_BYTES = 32 << 20
+"""Of the events of one batch: however large events are, a batch has room in memory."""
 
 
 class CollectorReader:
@@ -53,8 +57,10 @@ class CollectorReader:
                 .order_by(inbox_event.c.inbox_no)
                 .limit(limit)
             )
-            rows = connection.execute(query).all()
-        complete = len(rows) < limit
+            rows, whole = _up_to_bytes(
+                connection.execute(query, execution_options={"yield_per": 500}), MOST_BYTES
+            )
+        complete = whole and len(rows) < limit
         envelopes = []
         for number, body, error, received_at in rows:
             envelope = self._envelope(feed, number, bytes(body), error, received_at)
@@ -81,3 +87,15 @@ class CollectorReader:
         if wanted is not None and not wanted(event):
             return None
         return Envelope(position, self._project[feed](event), received_at=received_at)
+
+
+def _up_to_bytes(found: sa.CursorResult[Any], most: int) -> tuple[list[Any], bool]:
+    """The first rows that have room together, at least one; and whether these are all."""
+    rows: list[Any] = []
+    size = 0
+    for row in found:
+        size += len(row.body)
+        if rows and size > most:
+            return rows, False
+        rows.append(row)
+    return rows, True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import zlib
 from typing import Any
 
@@ -10,6 +11,8 @@ from fastapi import Request
 
 from customer_profiles.web.refusals import Refused
 
+READ_SECONDS = 30.0
+"""A sender that is slower than this keeps a place from others."""
 _GZIP = 16 + zlib.MAX_WBITS
 
 
@@ -21,7 +24,7 @@ async def json_object(request: Request, largest: int) -> dict[str, Any]:
         largest: Bytes of the body, unpacked.
 
     Raises:
-        Refused: it is larger, cannot be unpacked, or is no JSON object.
+        Refused: it is larger, comes too slowly, cannot be unpacked, or is no JSON object.
     """
     content = await _bytes(request, largest)
     packing = request.headers.get("content-encoding", "identity").strip().lower()
@@ -61,10 +64,14 @@ async def _bytes(request: Request, largest: int) -> bytes:
     if declared.isdigit() and int(declared) > largest:
         raise _too_large(largest)
     content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > largest:
-            raise _too_large(largest)
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > largest:
+                    raise _too_large(largest)
+    except TimeoutError:
+        raise Refused(408, "too_slow", f"The body did not come within {READ_SECONDS:.0f} seconds.") from None
     return bytes(content)
 
 

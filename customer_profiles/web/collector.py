@@ -51,11 +51,12 @@ def collector_routes(
 
     def taking(kind: str) -> Callable[[Request], Awaitable[Response]]:
         async def take(request: Request) -> Response:
-            body = await json_object(request, limits.largest_request)
-            source = source_of(write_keys, request.headers.get("authorization"), body.get("writeKey"))
-            received_at = datetime.fromtimestamp(time.time(), UTC)
-            events = events_of(body, kind, source, received_at, limits.largest_event)
-            result = await inbox.accept(events)
+            with inbox.place():
+                body = await json_object(request, limits.largest_request)
+                source = source_of(write_keys, request.headers.get("authorization"), body.get("writeKey"))
+                received_at = datetime.fromtimestamp(time.time(), UTC)
+                events = events_of(body, kind, source, received_at, limits.largest_event)
+                result = await inbox.accept(events)
             position = _token(aead, source, result.inbox_no)
             told = {"accepted": result.accepted, "duplicate": result.duplicate, "position": position}
             return _to_browsers(answer({"success": True, **told}))

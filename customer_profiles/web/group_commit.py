@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 from threading import Thread
@@ -31,6 +32,7 @@ _CLEARED_AT_ONCE = 10_000
 @dataclass(frozen=True, slots=True)
 class _Request:
     events: Sequence[Arrived]
+    size: int
     result: Future[Accepted]
 
 
@@ -42,9 +44,10 @@ class GroupCommit:
         self._settings = settings
         self._sources = tuple(collector_sources(settings))
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
-        # Two counts, each with one thread that writes it.
-        self._handed_over = 0
-        self._done = 0
+        # Counts in pairs, each with one thread that writes it.
+        self._handed_over = self._bytes_handed_over = 0
+        self._done = self._bytes_done = 0
+        self._requests = 0
         self._backlog = 0
         self._upkeep_at = 0.0
         self.failing = False
@@ -66,6 +69,27 @@ class GroupCommit:
         self._queue.put(None)
         self._thread.join()
 
+    @contextmanager
+    def place(self) -> Iterator[None]:
+        """A place for one request, from before its body is read until it is answered: what memory it takes is bounded.
+
+        Raises:
+            Refused: all places are taken.
+        """
+        collector = self._settings.collector
+        if self._requests >= collector.requests_at_once:
+            raise Refused(
+                429,
+                "too_busy",
+                f"{collector.requests_at_once:,} requests are at work. Send this one again later; nothing of it was kept.",
+                collector.retry_after,
+            )
+        self._requests += 1
+        try:
+            yield
+        finally:
+            self._requests -= 1
+
     async def accept(self, events: Sequence[Arrived]) -> Accepted:
         """Wait until the events are durable.
 
@@ -73,6 +97,14 @@ class GroupCommit:
             Refused: too many wait, or they could not be written; none of them is kept.
         """
         collector = self._settings.collector
+        size = sum(len(one.body) for one in events)
+        if self._bytes_handed_over - self._bytes_done + size > max(collector.unwritten, size):
+            raise Refused(
+                429,
+                "too_busy",
+                "More events wait to be written than memory is set aside for. Send these again later; none of them was kept.",
+                collector.retry_after,
+            )
         if self.backlog + len(events) > collector.backlog:
             raise Refused(
                 429,
@@ -80,8 +112,9 @@ class GroupCommit:
                 f"More than {collector.backlog:,} events wait to be read. Send these again later; none of them was kept.",
                 collector.retry_after,
             )
-        request = _Request(events, Future())
+        request = _Request(events, size, Future())
         self._handed_over += len(events)
+        self._bytes_handed_over += size
         self._queue.put(request)
         try:
             # Whoever hung up meanwhile is not waited for, but the events are counted until they are written.
@@ -120,16 +153,20 @@ class GroupCommit:
             with self._state.writing(Store.INBOX) as connection:
                 results = inbox.append(connection, [one.events for one in group], _now())
         except BaseException as error:
-            self._done += sum(len(one.events) for one in group)
+            self._count_done(group)
             self._note_failure(error)
             for one in group:
                 one.result.set_exception(error)
             return
         self.failing = False
         self._backlog += sum(result.accepted for result in results)
-        self._done += sum(len(one.events) for one in group)
+        self._count_done(group)
         for one, result in zip(group, results, strict=True):
             one.result.set_result(result)
+
+    def _count_done(self, group: list[_Request]) -> None:
+        self._done += sum(len(one.events) for one in group)
+        self._bytes_done += sum(one.size for one in group)
 
     def _keep_up(self) -> None:
         """Clear away what was read, and count what waits."""

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.settings import Settings
@@ -146,3 +147,20 @@ def test_an_event_counts_as_received_when_it_was_accepted_not_when_it_was_read(
 
     assert list(quarantined(state).values()) == [("future_event:occurred_at",)]
     assert rows_of(state, "SELECT event_id, received_at FROM interaction") == [("m2", NOW - half_an_hour)]
+
+
+def test_a_batch_of_large_events_ends_before_it_fills_the_memory(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "customer_profiles.sources.collector.MOST_BYTES", 3 * len(event("web", "track", 0).body)
+    )
+    put(state, *(event("web", "track", number) for number in range(7)))
+    reader = reader_of(state, both(tmp_path), "web")
+    sizes, position, complete = [], {}, False
+    while not complete:
+        batch = reader.read("events", position, 100)
+        sizes.append(len(batch.envelopes))
+        position, complete = batch.position, batch.complete
+
+    assert sizes == [3, 3, 1]

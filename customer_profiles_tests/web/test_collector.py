@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 from pathlib import Path
 
 import httpx
 import orjson
 import pytest
 
-from customer_profiles.state.engine import State
+from customer_profiles.state.engine import State, Store
 from customer_profiles_tests.cleaning.made import assert_adds_up, quarantined, rows_of
 from customer_profiles_tests.web.serving import (
     WRITE_KEY,
@@ -149,6 +151,43 @@ def test_over_the_backlog_clients_are_told_to_come_again_until_it_is_read(
         wait_until(lambda: served.post("/v1/track", track("o1")).status_code == 200)
         served.run()
         assert served.interactions() == [*(f"m{number}" for number in range(8)), "o1"]
+
+
+@pytest.mark.parametrize("limit", ["unwritten: 2000", "requests_at_once: 1"])
+def test_while_the_disk_is_slow_no_more_waits_in_memory_than_is_set_aside(
+    state: State, tmp_path: Path, limit: str
+) -> None:
+    answers: list[int] = []
+    with serving(state, settings_with(tmp_path, f"{limit}, retry_after: 9")) as served:
+
+        def send() -> None:
+            answers.append(served.post("/v1/track", track("m1", note="x" * 1_500)).status_code)
+
+        assert served.get("/health").status_code == 200  # it has begun
+        with state.writing(Store.INBOX):  # nobody else can write
+            sender = threading.Thread(target=send)
+            sender.start()
+            wait_until(lambda: served.get("/health").json()["backlog"] == 1)
+            refused = served.post("/v1/track", track("m2", note="x" * 1_500))
+            assert (refused.status_code, refused.headers["retry-after"]) == (429, "9")
+            assert refused.json()["code"] == "too_busy"
+        sender.join()
+        assert served.post("/v1/track", track("m3", note="x" * 1_500)).status_code == 200
+        served.run()
+
+        assert answers == [200]
+        assert served.interactions() == ["m1", "m3"]
+
+
+def test_a_body_that_never_comes_to_its_end_does_not_keep_its_place(
+    collector: Served, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("customer_profiles.web.bodies.READ_SECONDS", 0.1)
+    address = httpx.URL(collector.address)
+    with socket.create_connection((address.host, address.port or 0)) as slow:
+        slow.sendall(b"POST /v1/track HTTP/1.1\r\nHost: shop.example\r\nContent-Length: 100\r\n\r\n{")
+        slow.settimeout(20)
+        assert slow.recv(12) == b"HTTP/1.1 408"
 
 
 @pytest.mark.slow
