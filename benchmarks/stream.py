@@ -1,0 +1,332 @@
+"""What the streaming worker does beside a large state: python -m benchmarks.stream.
+
+Everything counts: the worker is the command's own, in a process of its own, and reads the collector's inbox: decoding, validation,
+resolving, buckets, traits, segments, commits. Events come from the demo's visitors, who log in as customers that are
+there. They are put into the inbox as the collector does, without HTTP, so that sending does not take the processors away.
+
+    sustained   a backlog that never ends: interactions a second, once the batches have grown
+    latency     a steady rate: from received to served, p50 and p99
+    batch       one batch of 5,000 events at once: seconds, rows read and written, by stage
+    outage      a backlog of ten minutes, and the traffic goes on: how long until it is gone
+"""
+
+import argparse
+import json
+import multiprocessing
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import orjson
+import sqlalchemy as sa
+
+from benchmarks.company import ROOT, settings_in
+from benchmarks.streaming_state import state_of
+from customer_profiles.demo.visitors import Crowd, logins
+from customer_profiles.pipeline.build import Pipeline, open_pipeline
+from customer_profiles.pipeline.latency import Latency
+from customer_profiles.pipeline.worker import Pass, Worker
+from customer_profiles.settings import Settings
+from customer_profiles.sources.inbox import Arrived, append
+from customer_profiles.state.engine import State, Store
+
+SOURCE = "site"
+AT_ONCE = 500
+"""Events of one transaction of the inbox."""
+
+
+def say(text: str) -> None:
+    """A line of progress."""
+    print(text, file=sys.stderr, flush=True)
+
+
+class Sender:
+    """Puts the visitors' events into the inbox, as the collector does."""
+
+    def __init__(self, state: State, customers: int) -> None:
+        dice = random.Random(1)
+        self._state = state
+        accounts = [account for _ in range(4) for account in logins(customers, 1, dice)]
+        self._crowd = Crowd(accounts, dice, 5_000, f"{time.time_ns():x}")
+        self.sent = 0
+
+    def made(self, count: int, now: float) -> list[Arrived]:
+        """The next events, as the collector hands them over."""
+        return [
+            Arrived(SOURCE, event["messageId"], orjson.dumps(event))
+            for event in self._crowd.events(count, now)
+        ]
+
+    def put(self, events: list[Arrived], now: float) -> None:
+        """Into the inbox, received at a moment."""
+        for start in range(0, len(events), AT_ONCE):
+            with self._state.writing(Store.INBOX) as connection:
+                append(connection, [events[start : start + AT_ONCE]], int(now * 1e6))
+        self.sent += len(events)
+
+    def send(self, rate: float, stop: threading.Event) -> None:
+        """At a steady rate until told to stop."""
+        began, done = time.monotonic(), 0
+        while not stop.wait(0.05):
+            due = int(rate * (time.monotonic() - began)) - done
+            if due:
+                now = time.time()
+                self.put(self.made(due, now), now)
+                done += due
+
+
+@dataclass(frozen=True)
+class Told:
+    """A pass of the worker, told to the process that measures."""
+
+    at: float
+    received: int
+    unread: int
+    batch: int
+    latency: Latency
+    seconds: dict[str, float]
+    memory: int
+
+
+def work(folder: str, told: Any, stop: Any, profile: str | None) -> None:
+    """The worker, in a process of its own."""
+    settings = only_site(settings_in(Path(folder)))
+
+    def passed(one: Pass) -> None:
+        seconds: dict[str, float] = {}
+        for result in one.results:
+            seconds[result.stage] = seconds.get(result.stage, 0.0) + result.seconds
+        received = sum(result.received for result in one.results if result.stage == "ingest_interaction")
+        told.put(
+            Told(
+                time.time(),
+                received,
+                one.unread,
+                one.batch_sizes[SOURCE],
+                one.latency,
+                seconds,
+                memory_in_use(),
+            )
+        )
+
+    with open_pipeline(settings) as house:
+        worker = Worker(house, passed, on_leading=lambda: told.put("leads"))
+        threading.Thread(target=lambda: (stop.wait(), worker.stop()), daemon=True).start()
+        if profile:
+            import cProfile
+
+            profiler = cProfile.Profile()
+            profiler.runcall(worker.run)
+            profiler.dump_stats(profile)
+        else:
+            worker.run()
+
+
+def memory_in_use() -> int:
+    """Resident bytes of this process now."""
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096
+
+
+def only_site(settings: Settings) -> Settings:
+    """The same settings with the collector's source alone: the others' files are not kept."""
+    return settings.model_copy(update={"sources": {SOURCE: settings.sources[SOURCE]}})
+
+
+@contextmanager
+def working(folder: Path, profile: str | None = None) -> Iterator[Callable[[], list[Told]]]:
+    """A worker that drives; gives a function that gives what it told since it was last asked."""
+    context = multiprocessing.get_context("spawn")
+    queue, stop = context.Queue(), context.Event()
+    process = context.Process(target=work, args=(str(folder), queue, stop, profile))
+    process.start()
+    assert queue.get(timeout=120) == "leads"
+
+    def told() -> list[Told]:
+        found = []
+        while not queue.empty():
+            found.append(queue.get())
+        return found
+
+    try:
+        yield told
+    finally:
+        stop.set()
+        until = time.monotonic() + 120
+        while process.is_alive() and time.monotonic() < until:
+            told()  # a process whose queue nobody empties does not end
+            process.join(0.1)
+
+
+def sustained(state: State, folder: Path, customers: int, seconds: float, profile: str | None) -> str:
+    """Interactions a second while there is always more to do."""
+    sender = Sender(state, customers)
+    say("  filling the inbox")
+    for _ in range(int(seconds * 40)):
+        now = time.time()
+        sender.put(sender.made(AT_ONCE, now), now)
+    passes: list[Told] = []
+    with working(folder, profile) as told:
+        until = time.monotonic() + 2 * seconds + 60
+        while time.monotonic() < until:
+            time.sleep(0.5)
+            passes += told()
+            if passes and passes[-1].unread == 0 and sum(one.received for one in passes) > sender.sent * 0.85:
+                break
+    # The first passes read in small batches; the last one may be small too.
+    full = [one for one in passes if one.batch == max(each.batch for each in passes)][1:-1]
+    took = full[-1].at - full[0].at
+    by_stage = {
+        name: sum(one.seconds.get(name, 0.0) for one in full[1:]) / took
+        for one in full
+        for name in one.seconds
+    }
+    shares = ", ".join(f"{name} {share:.0%}" for name, share in by_stage.items())
+    rate = sum(one.received for one in full[1:]) / took
+    peak = max(one.memory for one in passes) / 1e9
+    return f"{rate:,.0f} interactions/s over {took:.0f} s in {len(full)} batches; {shares}; {peak:.2f} GB"
+
+
+def latency(
+    state: State, folder: Path, customers: int, rate: float, seconds: float, profile: str | None
+) -> str:
+    """From received to served at a steady rate."""
+    sender, stop = Sender(state, customers), threading.Event()
+    passes: list[Told] = []
+    with working(folder, profile) as told:
+        sending = threading.Thread(target=sender.send, args=(rate, stop))
+        sending.start()
+        time.sleep(5)  # until it is warm
+        told()
+        time.sleep(seconds)
+        passes = told()
+        stop.set()
+        sending.join()
+    total = sum((one.latency for one in passes), start=Latency())
+    first, last = total.quantile(0.5) or 0.0, total.quantile(0.99) or 0.0
+    served = total.events / seconds
+    return (
+        f"at {rate:,.0f}/s: p50 {first * 1000:.0f} ms, p99 {last * 1000:.0f} ms, slowest {total.slowest / 1e6:.2f} s; "
+        f"{served:,.0f} served a second; {max(one.memory for one in passes) / 1e9:.2f} GB"
+    )
+
+
+def batch(state: State, folder: Path, customers: int, times: int) -> str:
+    """One batch of 5,000 events, stage by stage, in this process: seconds, and rows read and written."""
+    settings = only_site(settings_in(folder))
+    sender = Sender(state, customers)
+    with open_pipeline(settings) as house:
+        drain(house)
+        counts: list[dict[str, float]] = []
+        with counting() as counted:
+            for _ in range(times):
+                now = time.time()
+                sender.put(sender.made(5_000, now), now)
+                counted.clear()
+                began = time.perf_counter()
+                drain(house)
+                counts.append({"seconds": time.perf_counter() - began, **counted})
+    middle = sorted(counts, key=lambda one: one["seconds"])[len(counts) // 2]
+    return json.dumps({name: round(value, 3) for name, value in middle.items()})
+
+
+def drain(house: Pipeline) -> None:
+    """Every stage once until nothing is left."""
+    for stage in (*house.ingests(), *house.derived()):
+        while stage.advance(10_000).more:
+            pass
+
+
+@contextmanager
+def counting() -> Iterator[dict[str, float]]:
+    """Counts the rows that statements give and take, on every connection of this process."""
+    counts: dict[str, float] = {}
+
+    def sent(
+        _connection: Any, cursor: Any, statement: str, parameters: Any, _context: Any, many: bool
+    ) -> None:
+        if statement.lstrip()[:6].upper() in ("INSERT", "UPDATE", "DELETE"):
+            rows = len(parameters) if many else max(cursor.rowcount, 0)
+            counts["written"] = counts.get("written", 0) + rows
+        counts["statements"] = counts.get("statements", 0) + 1
+
+    sa.event.listen(sa.Engine, "after_cursor_execute", sent)
+    try:
+        yield counts
+    finally:
+        sa.event.remove(sa.Engine, "after_cursor_execute", sent)
+
+
+def outage(state: State, folder: Path, customers: int, rate: float, minutes: float) -> str:
+    """How long until a backlog is gone while the traffic goes on."""
+    sender, stop = Sender(state, customers), threading.Event()
+    backlog = int(rate * minutes * 60)
+    say(f"  putting {backlog:,} events into the inbox")
+    now = time.time()
+    for done in range(0, backlog, AT_ONCE):
+        at = now - minutes * 60 + done / rate
+        sender.put(sender.made(AT_ONCE, at), at)
+    passes: list[Told] = []
+    with working(folder) as told:
+        began = time.time()
+        sending = threading.Thread(target=sender.send, args=(rate, stop))
+        sending.start()
+        caught_up = None
+        while caught_up is None and time.time() - began < 3_600:
+            time.sleep(0.5)
+            passes += told()
+            gone = [one for one in passes if one.unread == 0 and one.batch < 10_000]
+            if gone and sum(one.received for one in passes) > backlog * 0.85:
+                caught_up = gone[-1].at
+        stop.set()
+        sending.join()
+    assert caught_up is not None
+    largest = max(one.batch for one in passes)
+    return (
+        f"a backlog of {backlog:,} was gone after {caught_up - began:.0f} s while {rate:,.0f}/s came; batches of up to "
+        f"{largest:,}; {max(one.memory for one in passes) / 1e9:.2f} GB"
+    )
+
+
+def main() -> None:
+    """Run what is asked for and print a line each."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.stream",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("which", nargs="*", default=["sustained", "latency", "batch", "outage"])
+    parser.add_argument(
+        "--customers", type=int, default=100_000, help="about so many are there [%(default)s]"
+    )
+    parser.add_argument("--rate", type=float, default=500, help="of latency and outage [%(default)s]")
+    parser.add_argument("--seconds", type=float, default=30, help="of sustained and latency [%(default)s]")
+    parser.add_argument("--minutes", type=float, default=10, help="of the outage [%(default)s]")
+    parser.add_argument("--times", type=int, default=5, help="batches that are measured [%(default)s]")
+    parser.add_argument("--profile", help="a file for the worker's profile")
+    given = parser.parse_args()
+    folder = state_of(given.customers, say)
+    settings = only_site(settings_in(folder))
+    say(f"using {folder.relative_to(ROOT)}")
+    for name in given.which:
+        with open_pipeline(settings) as house:
+            state, many = house.state, given.customers
+            if name == "sustained":
+                told = sustained(state, folder, many, given.seconds, given.profile)
+            elif name == "latency":
+                told = latency(state, folder, many, given.rate, given.seconds, given.profile)
+            elif name == "batch":
+                told = batch(state, folder, many, given.times)
+            else:
+                told = outage(state, folder, many, given.rate, given.minutes)
+        print(f"{many:,} customers, {name}: {told}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
