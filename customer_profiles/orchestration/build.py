@@ -8,6 +8,7 @@ from customer_profiles.orchestration.assets import catalog, cleaned, identity, m
 from customer_profiles.orchestration.checks import build_checks
 from customer_profiles.orchestration.jobs import build_jobs
 from customer_profiles.orchestration.resources import PipelineOpener, Progress
+from customer_profiles.orchestration.run_outcomes import build_outcome_sensors
 from customer_profiles.orchestration.schedules import build_schedules
 from customer_profiles.orchestration.sensors import build_sensors
 from customer_profiles.orchestration.sla import build_sla_checks, build_sla_sensor
@@ -19,7 +20,7 @@ def build_definitions(
     progress: Progress | None = None,
     limit: int | None = None,
 ) -> dg.Definitions:
-    """All assets, checks, jobs, schedules, the sensor, and the resource that they share.
+    """All assets, checks, jobs, schedules, sensors, and the resource that they share.
 
     Args:
         settings: The settings; by default those of `customer_profiles.yaml`.
@@ -42,7 +43,7 @@ def build_definitions(
         asset_checks=[*build_checks(settings), *build_sla_checks(settings)],
         jobs=build_jobs(),
         schedules=build_schedules(),
-        sensors=[*build_sensors(settings), build_sla_sensor(opener)],
+        sensors=[*build_sensors(settings), build_sla_sensor(settings), *build_outcome_sensors(opener)],
         resources={"pipeline": opener.as_resource()},
         # What the web UI starts without a job of ours too: a process for each asset would only wait for the writer's lock.
         executor=dg.in_process_executor,

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
 
 from customer_profiles.cleaning.ingest import now_micros
+from customer_profiles.monitoring.alarms.receivers.build import SecretMissing, build_receivers
+from customer_profiles.monitoring.alarms.receivers.receiver import Receiver
 from customer_profiles.monitoring.freshness import Freshness, Verdict, verdict
-from customer_profiles.orchestration.resources import PipelineOpener, PipelineResource
+from customer_profiles.orchestration.resources import PipelineResource, guarded
+from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.pipeline.freshness import freshness
+from customer_profiles.pipeline.lease import LeaseWatch
+from customer_profiles.pipeline.signs import daemon_lives
+from customer_profiles.pipeline.watch import Watch
 from customer_profiles.settings import Settings
+
+LOG = logging.getLogger(__name__)
 
 CHECK = "within_sla"
 MARTS: Mapping[str, str] = {
@@ -119,20 +129,57 @@ def due(told: Mapping[str, Told], cursor: str | None, now: int) -> tuple[list[st
     return wanted, json.dumps(before)
 
 
-def build_sla_sensor(opener: PipelineOpener) -> dg.SensorDefinition:
-    """The sensor that tells the checks."""
+def build_sla_sensor(settings: Settings) -> dg.SensorDefinition:
+    """The sensor that tells the checks, shows that the daemon lives, and watches where nobody else does."""
+    desk: list[Desk] = []
 
     @dg.sensor(
         name="profiles_within_sla",
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.RUNNING,
-        description="Tells the check within_sla of each mart: when its verdict changes, and once a minute.",
+        description=(
+            "Tells the check within_sla of each mart: when its verdict changes, and once a minute. Raises and resolves alarms "
+            "where `customer-profiles watch` does not run."
+        ),
     )
     def profiles_within_sla(context: dg.SensorEvaluationContext) -> dg.SensorResult:
+        with guarded():
+            if not desk:
+                desk.append(Desk(settings))
+            return desk[0].tick(context.cursor)
+
+    return profiles_within_sla
+
+
+class Desk:
+    """Where the sensor looks on from. It stays between ticks, in the process of the code server."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Open the state.
+
+        Args:
+            settings: The settings.
+
+        Raises:
+            StateError: It cannot be reached, or the key does not fit.
+        """
+        self._settings = settings
+        self._open = ExitStack()
+        self._state = self._open.enter_context(open_pipeline(settings)).state
+        self._others = LeaseWatch()
+        self._watch = Watch(self._state, settings, self._receivers(), patient=False)
+
+    def tick(self, cursor: str | None) -> dg.SensorResult:
+        """Look once.
+
+        Args:
+            cursor: What was told when.
+        """
         now = now_micros()
-        with opener.opened() as house:
-            told = told_of(freshness(house.state, house.settings, now), house.settings.sla.seconds)
-        wanted, cursor = due(told, context.cursor, now)
+        daemon_lives(self._state, now)
+        self._watch.stand_in(self._others)
+        told = told_of(freshness(self._state, self._settings, now), self._settings.sla.seconds)
+        wanted, cursor = due(told, cursor, now)
         return dg.SensorResult(
             asset_events=[
                 dg.AssetCheckEvaluation(
@@ -147,4 +194,15 @@ def build_sla_sensor(opener: PipelineOpener) -> dg.SensorDefinition:
             cursor=cursor,
         )
 
-    return profiles_within_sla
+    def close(self) -> None:
+        """Let go of the receivers and the state."""
+        self._watch.close()
+        self._open.close()
+
+    def _receivers(self) -> dict[str, Receiver]:
+        try:
+            return build_receivers(self._settings)
+        except SecretMissing as error:
+            # The checks are told all the same; what could not be delivered waits for a watch that has the secrets.
+            LOG.warning("Nobody is told of alarms from here. %s", error)
+            return {}

@@ -14,7 +14,7 @@ from customer_profiles.monitoring.alarms.signs import Blind, Disk, Driver, Faili
 from customer_profiles.monitoring.failed_runs import failed_runs
 from customer_profiles.monitoring.ledger_tail import LedgerTail
 from customer_profiles.pipeline.freshness import freshness
-from customer_profiles.pipeline.lease import DRIVER, RUN, read_lease
+from customer_profiles.pipeline.lease import DRIVER, read_lease, run_leases
 from customer_profiles.pipeline.tables import lease as lease_table
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import upsert_rows
@@ -83,19 +83,14 @@ class SignsReader:
     def _look(self, now: int, disks: tuple[Disk, ...]) -> Signs:
         found = freshness(self._state, self._settings, now)
         with self._state.reading(Store.INBOX) as connection:
-            leases = [
-                row
-                for row in (read_lease(connection, DRIVER), read_lease(connection, RUN))
-                if row is not None
-            ]
+            worker = read_lease(connection, DRIVER)
+            runs = run_leases(connection)
             daemon = read_lease(connection, DAEMON)
             failed = failed_runs(connection)
         with self._state.reading() as connection:
             self._tail.follow(connection, now)
-        held = [row for row in leases if row.holder]
-        driver = max(held, key=lambda row: row.beat_at, default=None)
-        beat_at = max((row.beat_at for row in leases), default=self._began)
-        status = driver.status if driver is not None else {}
+        beat_at = max((row.beat_at for row in (worker, *runs) if row is not None), default=self._began)
+        status = worker.status if worker is not None and worker.holder else {}
         return Signs(
             now,
             found,

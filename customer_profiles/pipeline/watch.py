@@ -171,6 +171,32 @@ class Watch:
         for courier in self.couriers:
             courier.close()
 
+    def stand_in(self, others: LeaseWatch) -> Look | None:
+        """Look once and deliver, if nobody watches; to be called now and then by whoever has a clock of its own.
+
+        Args:
+            others: Whoever watches, as the caller saw it so far.
+
+        Returns:
+            What was found; None while somebody watches, or may do so.
+
+        Raises:
+            StateError: The state cannot be read or written.
+        """
+        lease = Lease(self._state, WATCH)
+        seen = lease.look()
+        if others.observe(seen) not in (Standing.FREE, Standing.STALE) or not lease.take(seen):
+            return None
+        try:
+            self.load()
+            found = self.look()
+            for courier in self.couriers:
+                courier.deliver()
+            self._save()
+        finally:
+            lease.release()
+        return found
+
     def _wait_for_lease(self, on_waiting: Callable[[], None] | None) -> Lease | None:
         lease, others, told = Lease(self._state, WATCH), LeaseWatch(), False
         while not self._stopping.is_set():

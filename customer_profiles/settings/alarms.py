@@ -110,6 +110,8 @@ class Alarms(Part):
     """So long one pass of the worker may take before it counts as hung."""
     daemon_seconds: float = Field(120.0, gt=0)
     """So long Dagster's daemon may be silent, once it was heard of."""
+    run_seconds: float = Field(30.0, ge=0)
+    """So long a job of Dagster may stay failed: a run after it may mend it."""
     quarantine_share: float = Field(0.2, gt=0, le=1)
     """At most this share of what a source sends within `quarantine_minutes` may go to the quarantine."""
     quarantine_minutes: float = Field(5.0, gt=0)

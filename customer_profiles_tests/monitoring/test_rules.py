@@ -125,8 +125,9 @@ def test_while_the_state_does_not_answer_only_that_and_the_disk_are_known() -> N
     assert judge(Blind(NOW, ago(2), "It restarts."), LIMITS, 60).findings == ()
 
 
-def test_a_job_whose_last_run_failed_is_told() -> None:
-    assert set(found(well(failed_runs={"refresh": ago(3)}))) == {(Name.RUN_FAILED, "refresh")}
+def test_a_job_that_stays_failed_is_told() -> None:
+    assert found(well(failed_runs={"refresh": ago(3)})) == {}
+    assert set(found(well(failed_runs={"refresh": ago(31)}))) == {(Name.RUN_FAILED, "refresh")}
 
 
 def test_a_page_names_a_failure_as_the_likely_cause_of_its_lag() -> None:

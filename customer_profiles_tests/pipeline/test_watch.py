@@ -34,6 +34,7 @@ LIMITS = """
 sla: {seconds: 8}
 alarms:
   failing_seconds: 1
+  run_seconds: 0
   worker_seconds: 3
   pass_seconds: 4
   daemon_seconds: 2

@@ -182,6 +182,8 @@ def _disks(disks: Collection[Disk], at: int, limits: Alarms, raised: Collection[
 
 def _runs(signs: Signs, limits: Alarms, _sla: float, _raised: Collection[Key]) -> Iterator[Finding]:
     for job, since in signs.failed_runs.items():
+        if (signs.at - since) / MICROS < limits.run_seconds:
+            continue
         facts = {
             "how far behind": in_words(signs.freshness.seconds),
             "likely stage": likely_cause(signs, limits),
