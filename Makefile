@@ -1,6 +1,6 @@
 # One file of commands. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help run ui test test-quick soak lint format schemas migration bench lock clean
+.PHONY: help run ui test test-quick soak lint format schemas dashboard migration bench lock clean
 
 PYTHON ?= python3
 comma := ,
@@ -54,6 +54,7 @@ lint: $(VENV)/.dev  ## style, types, import directions, generated files
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/python -m customer_profiles.contracts.json_schema --check
+	@$(BIN)/python deploy/grafana/dashboard.py --check
 
 format: $(VENV)/.dev  ## mend what the style check can mend
 	@$(BIN)/ruff check --fix .
@@ -61,6 +62,9 @@ format: $(VENV)/.dev  ## mend what the style check can mend
 
 schemas: $(VENV)/.dev  ## write schemas/*.json from the contracts
 	@$(BIN)/python -m customer_profiles.contracts.json_schema
+
+dashboard: $(VENV)/.dev  ## write deploy/grafana/customer_profiles.json from its code
+	@$(BIN)/python deploy/grafana/dashboard.py
 
 migration: $(VENV)/.dev  ## write a new Alembic revision from the tables: make migration MESSAGE="…"
 	@$(BIN)/python -m customer_profiles.cli.migrations "$(MESSAGE)"

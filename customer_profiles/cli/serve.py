@@ -32,17 +32,24 @@ def serve(
     """
     import uvicorn
 
+    from customer_profiles.monitoring.metrics import showing
     from customer_profiles.pipeline.build import open_pipeline
     from customer_profiles.settings import load_settings
     from customer_profiles.web.app import create_app
+    from customer_profiles.web.metrics import CollectorMetrics
 
     settings = load_settings()
     if write_keys:
         _show_write_keys(settings)
         return
     host, port = settings.collector.host, port or settings.collector.port
-    with telling_of_a_new_key(settings), open_pipeline(settings) as house:
-        app = create_app(house.state, settings, house.keys)
+    metrics, on = CollectorMetrics(), settings.metrics
+    with (
+        telling_of_a_new_key(settings),
+        open_pipeline(settings) as house,
+        showing(metrics.registry, on.host, on.collector_port),
+    ):
+        app = create_app(house.state, settings, house.keys, metrics)
         config = uvicorn.Config(
             app,
             host=host,

@@ -5,10 +5,10 @@ from __future__ import annotations
 import signal
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, ParamSpec
 
 import typer
 from rich.console import Console
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from customer_profiles.pipeline.latency import Latency
     from customer_profiles.pipeline.worker import Pass, Told, Worker
 
+P = ParamSpec("P")
 _WINDOW = 10.0
 """Seconds that rates and latency on the progress line look back."""
 
@@ -48,17 +49,38 @@ def stream(
 
     Next: customer-profiles top in another terminal; `streaming` in the settings says how often it looks and how large batches are.
     """
+    from customer_profiles.monitoring.metrics import showing
     from customer_profiles.pipeline.build import open_pipeline
+    from customer_profiles.pipeline.metrics import WorkerMetrics
     from customer_profiles.pipeline.worker import Worker
     from customer_profiles.settings import load_settings
 
     settings = load_settings()
     began = time.monotonic()
-    with telling_of_a_new_key(settings), open_pipeline(settings) as house, Shown(err) as shown:
-        worker = Worker(house, shown.passed, shown.waits, shown.leads)
+    metrics, on = WorkerMetrics(), settings.metrics
+    with (
+        telling_of_a_new_key(settings),
+        open_pipeline(settings) as house,
+        Shown(err) as shown,
+        showing(metrics.registry, on.host, on.worker_port),
+    ):
+        worker = Worker(
+            house,
+            _both(shown.passed, metrics.passed),
+            _both(shown.waits, metrics.waits),
+            _both(shown.leads, metrics.leads),
+        )
         with _reporting(house, worker, shown), _stopped_by_signals(worker, shown):
             told = worker.run(until_quiet)
     _say_the_end(told, time.monotonic() - began)
+
+
+def _both(one: Callable[P, None], other: Callable[P, None]) -> Callable[P, None]:
+    def both(*args: P.args, **kw: P.kwargs) -> None:
+        one(*args, **kw)
+        other(*args, **kw)
+
+    return both
 
 
 @contextmanager

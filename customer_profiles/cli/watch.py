@@ -43,7 +43,9 @@ def watch(
     Next: docs/alarms.md, and docs/runbooks/ for each alarm.
     """
     from customer_profiles.monitoring.alarms.receivers.build import build_receivers
+    from customer_profiles.monitoring.metrics import showing
     from customer_profiles.pipeline.build import open_pipeline
+    from customer_profiles.pipeline.metrics import WatchMetrics
     from customer_profiles.pipeline.watch import Watch
     from customer_profiles.settings import load_settings
 
@@ -59,8 +61,15 @@ def watch(
         watching = Watch(house.state, settings, receivers)
         told = ", ".join(receivers) or "nobody: set alarms.receivers"
         err.print(f"at={_now()} event=watches told={told!r}", markup=False, soft_wrap=True)
+        metrics, on = WatchMetrics(settings.sla.seconds), settings.metrics
+
+        def looked(found: Look) -> None:
+            metrics.looked(found)
+            _log(found)
+
         _stopped_by_signals(watching)
-        watching.run(_log, _log_waiting)
+        with showing(metrics.registry, on.host, on.watch_port):
+            watching.run(looked, _log_waiting)
         watching.close()
 
 

@@ -9,6 +9,7 @@ from customer_profiles.settings.alarms import Alarms
 from customer_profiles.settings.base import Name, Part
 from customer_profiles.settings.collector import Collector
 from customer_profiles.settings.identity import IdentitySettings
+from customer_profiles.settings.metrics import Metrics
 from customer_profiles.settings.profiles import (
     DEFAULT_PURPOSES,
     Purpose,
@@ -52,6 +53,8 @@ class Settings(Part):
     """How fresh profiles must be."""
     alarms: Alarms = Alarms()
     """When on-call is told, and how."""
+    metrics: Metrics = Metrics()
+    """Where Prometheus finds what is measured."""
     serving: Serving = Serving()
     """How profiles are read."""
     collector: Collector = Collector()

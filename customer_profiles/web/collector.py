@@ -18,6 +18,7 @@ from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.web.bodies import json_object
 from customer_profiles.web.group_commit import GroupCommit
+from customer_profiles.web.metrics import CollectorMetrics
 from customer_profiles.web.refusals import Refused, answer
 from customer_profiles.web.segment import BATCH, KINDS, events_of
 from customer_profiles.web.write_keys import source_of
@@ -34,7 +35,12 @@ _FROM_BROWSERS = {
 
 
 def collector_routes(
-    state: State, settings: Settings, keys: KeyProvider, write_keys: Mapping[str, str], inbox: GroupCommit
+    state: State,
+    settings: Settings,
+    keys: KeyProvider,
+    write_keys: Mapping[str, str],
+    inbox: GroupCommit,
+    metrics: CollectorMetrics,
 ) -> APIRouter:
     """The routes of the collector.
 
@@ -44,6 +50,7 @@ def collector_routes(
         keys: Give the key that seals position tokens.
         write_keys: Each write key and its source.
         inbox: Where accepted events go.
+        metrics: Where they are counted.
     """
     router = APIRouter()
     aead = Aead(keys.key(POSITION_KEY))
@@ -57,6 +64,7 @@ def collector_routes(
                 received_at = datetime.fromtimestamp(time.time(), UTC)
                 events = events_of(body, kind, source, received_at, limits.largest_event)
                 result = await inbox.accept(events)
+            metrics.accepted(result)
             position = _token(aead, source, result.inbox_no)
             told = {"accepted": result.accepted, "duplicate": result.duplicate, "position": position}
             return _to_browsers(answer({"success": True, **told}))

@@ -112,9 +112,9 @@ class Book:
         """
         found = {finding.key: finding for finding in judgement.findings}
         with self._guard:
-            changing = dict.fromkeys(found.keys() - self._open.keys()) | dict.fromkeys(
-                key for key in self._open.keys() - found.keys() if key[0] not in judgement.unknown
-            )
+            # In the order of the rules, so that everybody hears the same one first.
+            changing = [key for key in found if key not in self._open]
+            changing += [key for key in self._open if key not in found and key[0] not in judgement.unknown]
             self._changing = {key: self._changing.get(key, now) for key in changing}
             notices: list[Notice] = []
             for key, since in list(self._changing.items()):
