@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.appliers import Applied, Arrival
 from customer_profiles.cleaning.quarantine import Rejected
 from customer_profiles.cleaning.record_book import RecordBook
+from customer_profiles.cleaning.sealed_events import REPLACED, sealed_among
 from customer_profiles.cleaning.tables import interaction, recount
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import insert_rows, rows_by_key, upsert_rows
@@ -45,6 +46,8 @@ class InteractionApplier:
         }
         again = {event_id: new[event_id] for event_id in held if new[event_id].again}
         for event_id in held:
+            del new[event_id]
+        for event_id in sealed_among(connection, self._source, new):
             del new[event_id]
         book = RecordBook(connection, self._source, self._record_feeds, received_at)
         wanted = (*new.values(), *again.values())
@@ -111,6 +114,8 @@ class InteractionApplier:
         if touched:
             first = reserve(connection, "recount", len(touched))
             insert_rows(connection, recount, ("recount_no", "record_no"), enumerate(sorted(touched), first))
+        if rows:
+            reserve(connection, REPLACED, len(rows))
         kept = ("record_no", *(name for name in _TOLD if name != "received_at"))
         return upsert_rows(connection, interaction, _COLUMNS, rows, key="interaction_no", replace=kept)
 

@@ -92,6 +92,7 @@ interaction = sa.Table(
     column("properties", Json, nullable=True, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
     sa.UniqueConstraint("source", "event_id"),
     sa.Index("interaction_record", "record_no"),
+    sa.Index("interaction_occurred", "occurred_at"),
     comment="Something a person did; an event ID of a source counts once.",
 )
 
@@ -101,6 +102,16 @@ recount = sa.Table(
     column("recount_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
     column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
     comment="Records whose interactions were replaced after they came in, for whoever counts them to count anew; appended.",
+)
+
+sealed_event = sa.Table(
+    "sealed_event",
+    STATE,
+    column("event_hash", Bytes, primary_key=True, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+    column("interaction_no", Number, owner=Owner.RECORD, data_class=DataClass.NONE),
+    column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+    sqlite_with_rowid=False,
+    comment="The events whose interactions are sealed in the history, so that they count once for ever.",
 )
 
 feed_seen = sa.Table(

@@ -15,6 +15,7 @@ from customer_profiles.cli import (
     demo,
     evaluate,
     export,
+    history,
     identity,
     profile,
     quarantine,
@@ -60,6 +61,7 @@ app.add_typer(segments.app, name="segments")
 app.add_typer(identity.app, name="identity")
 app.command("evaluate")(evaluate.evaluate)
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(history.app, name="history")
 app.command("query")(query.query)
 app.command("export")(export.export)
 app.command("serve")(serve.serve)

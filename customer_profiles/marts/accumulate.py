@@ -5,11 +5,11 @@ here. What it counted by other settings, or of interactions that say something e
 """
 
 import time
-from dataclasses import replace
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from customer_profiles.marts.folding import Row, fold
+from customer_profiles.cleaning.interactions import InteractionReader
+from customer_profiles.marts.folding import COLUMNS, fold
 from customer_profiles.marts.recount import ACCUMULATE, Progress, newest_recount, recount_moved, recount_next
 from customer_profiles.marts.windows import counting_of
 from customer_profiles.monitoring.ledger import StageResult, record_batch
@@ -17,16 +17,6 @@ from customer_profiles.settings import Settings
 from customer_profiles.state.cursors import move_cursor, read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
-
-_NEXT = text(
-    """
-    SELECT interaction_no, record_no, type, channel, occurred_at, received_at, value, currency, properties,
-    event_id FROM interaction
-    WHERE interaction_no > :position
-    ORDER BY interaction_no
-    LIMIT :limit
-    """
-)
 
 
 class AccumulateStage:
@@ -50,6 +40,7 @@ class AccumulateStage:
         self._state = state
         self._counting = counting_of(settings)
         self._generation = generation
+        self._reader = InteractionReader(COLUMNS, state.history)
 
     def advance(self, limit: int) -> StageResult:
         """Fold up to `limit` interactions, in one transaction with the cursor; then count anew what has to be."""
@@ -59,12 +50,10 @@ class AccumulateStage:
             cursor = read_cursor(conn, self.name, str(generation))
             before = Progress.of(cursor.position)
             progress = (before or Progress(moved=newest_recount(conn))).toward(self._counting)
-            rows = [
-                tuple(row)
-                for row in conn.execute(_NEXT, {"position": progress.interaction_no, "limit": limit})
-            ]
-            progress = self._fold(conn, generation, rows, progress)
-            recounted, more = 0, len(rows) == limit
+            rows, place, more = self._reader.next(conn, progress.place, limit)
+            if rows:
+                fold(conn, generation, rows, self._counting)
+            progress, recounted = progress.at(place), 0
             if not more:
                 progress, recounted, more = self._recount(conn, generation, progress, limit)
             if rows or (before is not None and progress != before):
@@ -83,18 +72,12 @@ class AccumulateStage:
                 record_batch(conn, result)
         return result
 
-    def _fold(self, conn: Connection, generation: int, rows: list[Row], progress: Progress) -> Progress:
-        if not rows:
-            return progress
-        fold(conn, generation, rows, self._counting)
-        return replace(progress, interaction_no=rows[-1][0])
-
     def _recount(
         self, conn: Connection, generation: int, progress: Progress, limit: int
     ) -> tuple[Progress, int, bool]:
         """Count some records anew: those whose interactions changed, then those counted by other settings."""
-        progress, moved, more = recount_moved(conn, generation, progress, limit)
+        progress, moved, more = recount_moved(conn, self._state.history, generation, progress, limit)
         if more or progress.counted_to is None:
             return progress, moved, more
-        progress, others = recount_next(conn, generation, progress, limit)
+        progress, others = recount_next(conn, self._state.history, generation, progress, limit)
         return progress, moved + others, progress.counted_to is not None

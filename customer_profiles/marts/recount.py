@@ -5,11 +5,12 @@ buckets counts those records that are left from their interactions: what is read
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from sqlalchemy import Connection, func, select, text
 
+from customer_profiles.cleaning.interactions import sealed_of
 from customer_profiles.cleaning.tables import interaction, recount
 from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Cell, Counting, Grain, cells
@@ -17,6 +18,7 @@ from customer_profiles.marts.folding import COLUMNS, Row, count, counted, fold
 from customer_profiles.marts.stored import bucket_rows
 from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
 from customer_profiles.state.cursors import read_cursor
+from customer_profiles.state.history.history import History
 from customer_profiles.state.sequences import reserve
 
 ACCUMULATE = "accumulate"
@@ -60,12 +62,24 @@ class Progress:
         moved: The last entry of the list of records to count anew that was done.
         counting: What is counted, as a cursor keeps it; None before anything was.
         counted_to: While records are counted anew because the settings changed: the last one that was, else None.
+        history: How far it is in the history, while it is on its way through it; else empty.
     """
 
     interaction_no: int = 0
     moved: int = 0
     counting: Mapping[str, Any] | None = None
     counted_to: int | None = None
+    history: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def place(self) -> dict[str, Any]:
+        """Where a reader of interactions stands."""
+        return {"interaction_no": self.interaction_no, **self.history}
+
+    def at(self, place: Mapping[str, Any]) -> "Progress":
+        """The same, where a reader of interactions stands now."""
+        inside = {name: value for name, value in place.items() if name != "interaction_no"}
+        return replace(self, interaction_no=place["interaction_no"], history=inside)
 
     @classmethod
     def of(cls, position: Mapping[str, Any] | None) -> "Progress | None":
@@ -75,6 +89,8 @@ class Progress:
     def to_json(self) -> dict[str, Any]:
         """As a cursor keeps it."""
         told = {"interaction_no": self.interaction_no, "moved": self.moved, "counting": self.counting}
+        if self.history:
+            told["history"] = self.history
         return told if self.counted_to is None else {**told, "counted_to": self.counted_to}
 
     def toward(self, counting: Counting) -> "Progress":
@@ -82,7 +98,7 @@ class Progress:
         wanted = counting.to_json()
         if self.counting == wanted:
             return self
-        return replace(self, counting=wanted, counted_to=0 if self.interaction_no else None)
+        return replace(self, counting=wanted, counted_to=0 if self.interaction_no or self.history else None)
 
     def counts(self, record_no: int, counting: Counting) -> bool:
         """Whether the record's buckets are what this counting gives."""
@@ -97,7 +113,7 @@ def newest_recount(conn: Connection) -> int:
 
 
 def recount_moved(
-    conn: Connection, generation: int, progress: Progress, limit: int
+    conn: Connection, history: History | None, generation: int, progress: Progress, limit: int
 ) -> tuple[Progress, int, bool]:
     """Count records anew whose interactions were replaced: everything that is kept of them.
 
@@ -124,12 +140,14 @@ def recount_moved(
         replace=("changed_no", "first_at", "last_at"),
     )
     counting = _counting(progress)
-    for page in _pages(conn, record_nos, progress.interaction_no):
+    for page in _pages(conn, history, record_nos, progress.interaction_no):
         fold(conn, generation, page, counting)
     return replace(progress, moved=entries[-1].recount_no), len(record_nos), len(entries) == at_once
 
 
-def recount_next(conn: Connection, generation: int, progress: Progress, limit: int) -> tuple[Progress, int]:
+def recount_next(
+    conn: Connection, history: History | None, generation: int, progress: Progress, limit: int
+) -> tuple[Progress, int]:
     """Count the next records anew because the settings changed: their buckets alone, for nothing else follows these.
 
     Returns:
@@ -141,7 +159,7 @@ def recount_next(conn: Connection, generation: int, progress: Progress, limit: i
     keys = [(generation, record_no) for record_no in newest]
     delete_rows(conn, tables.bucket, ("generation", "record_no"), keys)
     counting = _counting(progress)
-    for page in _pages(conn, newest, progress.interaction_no):
+    for page in _pages(conn, history, newest, progress.interaction_no):
         count(conn, generation, counted(page, counting), newest, counting)
     last = max(newest) if len(newest) == at_once else None
     return replace(progress, counted_to=last), len(newest)
@@ -149,6 +167,7 @@ def recount_next(conn: Connection, generation: int, progress: Progress, limit: i
 
 def read_buckets(
     conn: Connection,
+    history: History | None,
     generation: int,
     counting: Counting,
     record_nos: Collection[int],
@@ -158,6 +177,7 @@ def read_buckets(
 
     Args:
         conn: A connection that sees the state store.
+        history: Where old interactions are sealed.
         generation: The generation.
         counting: What the settings of the reader count.
         record_nos: The records.
@@ -172,13 +192,18 @@ def read_buckets(
     if len(ready) < len(record_nos):
         wanted = {str(grain) for grain in grains}
         waiting = set(record_nos).difference(ready)
-        counted_now = _counted_now(conn, generation, counting, waiting, progress.interaction_no)
+        counted_now = _counted_now(conn, history, generation, counting, waiting, progress.interaction_no)
         rows += [cell for cell in counted_now if cell[1] in wanted]
     return rows
 
 
 def _counted_now(
-    conn: Connection, generation: int, counting: Counting, record_nos: Iterable[int], up_to: int
+    conn: Connection,
+    history: History | None,
+    generation: int,
+    counting: Counting,
+    record_nos: Iterable[int],
+    up_to: int,
 ) -> Iterator[Cell]:
     """Buckets of records from their interactions, a page at a time: several rows of one bucket add up."""
     keys = [(generation, record_no) for record_no in record_nos]
@@ -188,7 +213,7 @@ def _counted_now(
         for record_no, last_at in rows_by_key(conn, tables.record_activity, key, keys, columns)
         if last_at is not None
     }
-    for page in _pages(conn, newest, up_to):
+    for page in _pages(conn, history, newest, up_to):
         yield from cells(counted(page, counting), newest, counting)
 
 
@@ -198,8 +223,11 @@ def _counting(progress: Progress) -> Counting:
     return Counting(kept, tuple(progress.counting["properties"]))
 
 
-def _pages(conn: Connection, record_nos: Iterable[int], up_to: int) -> Iterator[list[Row]]:
+def _pages(
+    conn: Connection, history: History | None, record_nos: Collection[int], up_to: int
+) -> Iterator[list[Row]]:
     """The records' interactions up to a number, each once, so many at a time that a busy record does no harm."""
+    yield from sealed_of(conn, history, record_nos, COLUMNS, up_to)
     page: list[Row] = []
     for record_no in sorted(record_nos):
         after: int | None = 0

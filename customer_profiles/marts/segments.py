@@ -296,7 +296,9 @@ class RefreshSegmentsStage:
         kept = {"", *(fact.of_property for rule in self._rules for fact in rule.facts)}
         rows = [
             (customer_of[row[0]], *row[1:])
-            for row in read_buckets(conn, generation, self._counting, customer_of, grains)
+            for row in read_buckets(
+                conn, self._state.history, generation, self._counting, customer_of, grains
+            )
             if row[6] in kept
         ]
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(BUCKET_SCHEMA)

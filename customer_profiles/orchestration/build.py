@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.orchestration.assets import catalog, cleaned, identity, marts, sources
+from customer_profiles.orchestration.assets import catalog, cleaned, history, identity, marts, sources
 from customer_profiles.orchestration.checks import build_checks
 from customer_profiles.orchestration.jobs import build_jobs
 from customer_profiles.orchestration.resources import PipelineOpener, Progress
@@ -39,6 +39,7 @@ def build_definitions(
             *cleaned.build(settings),
             *identity.build(settings),
             *marts.build(settings),
+            *history.build(settings),
         ],
         asset_checks=[*build_checks(settings), *build_sla_checks(settings)],
         jobs=build_jobs(),

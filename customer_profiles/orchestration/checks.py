@@ -2,8 +2,10 @@
 
 import dagster as dg
 
+from customer_profiles.cleaning.seal import SealStage
 from customer_profiles.identity.checks import TruthError
 from customer_profiles.identity.stewardship.labels import ReviewedPrecision
+from customer_profiles.orchestration.assets import history
 from customer_profiles.orchestration.assets.cleaned import cleaned_keys
 from customer_profiles.orchestration.assets.derived import STAGE_OF
 from customer_profiles.orchestration.report import table
@@ -27,12 +29,14 @@ def build_checks(settings: Settings) -> list[dg.AssetChecksDefinition]:
             for source, contract in [_source_and_contract(key)]
         ],
         *[_ledger_adds_up(dg.AssetKey(asset), stage) for asset, stage in STAGE_OF.items()],
+        _ledger_adds_up(dg.AssetKey(history.NAME), SealStage.name),
         *[_quarantine_share(key) for key in cleaned_keys(settings, "record", "interaction", "consent")],
         _cluster_sizes(),
         _hubs(),
         _singletons(),
         _regions(),
         _reviewed_precision(),
+        _history_is_whole(),
         *([_accuracy()] if settings.identity.truth else []),
     ]
 
@@ -161,6 +165,25 @@ def _hubs() -> dg.AssetChecksDefinition:
         )
 
     return hubs
+
+
+def _history_is_whole() -> dg.AssetChecksDefinition:
+    @dg.asset_check(
+        asset=history.NAME,
+        name="history_is_whole",
+        description="Every segment that the manifest names is there, of the size that was written.",
+    )
+    def history_is_whole(pipeline: PipelineResource) -> dg.AssetCheckResult:
+        with pipeline.opened() as house:
+            status = house.history_status()
+        return dg.AssetCheckResult(
+            passed=status.well,
+            severity=_ERROR,
+            description=" ".join(status.problems[:3]) or None,
+            metadata={"segments": status.segments, "segments with a problem": len(status.problems)},
+        )
+
+    return history_is_whole
 
 
 def _reviewed_precision() -> dg.AssetChecksDefinition:

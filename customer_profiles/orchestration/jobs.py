@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from customer_profiles.orchestration.assets import history
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.orchestration.sla import CHECK, MARTS
 from customer_profiles.pipeline.rebuild import Rebuilt
@@ -17,11 +18,13 @@ TRAIN = "train_identity_model"
 AUDIT = "audit_sources"
 REBUILD = "rebuild"
 CANDIDATE = "train_candidate_model"
+HISTORY = "keep_history"
 REVIEWED = "measure_reviewed_precision"
 CHECKS = "check_everything"
 
 _MODEL = dg.AssetSelection.assets("identity_model")
 _CATALOG = dg.AssetSelection.assets("source_catalog")
+_HISTORY = dg.AssetSelection.assets(history.NAME)
 _CANDIDATE = dg.AssetSelection.assets("identity_model_candidate")
 _REVIEWED = dg.AssetSelection.checks(dg.AssetCheckKey(dg.AssetKey("identity_graph"), "reviewed_precision"))
 # Of the time, not of a run: the sensor tells them.
@@ -41,12 +44,12 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
     return [
         asset_job(
             EVERYTHING,
-            dg.AssetSelection.all() - _CANDIDATE - _REVIEWED - _SLA,
+            dg.AssetSelection.all() - _CANDIDATE - _HISTORY - _REVIEWED - _SLA,
             "The first run: audit the sources, read them, train the model, build the profiles.",
         ),
         asset_job(
             REFRESH,
-            dg.AssetSelection.all() - _MODEL - _CATALOG - _CANDIDATE - _REVIEWED - _SLA,
+            dg.AssetSelection.all() - _MODEL - _CATALOG - _CANDIDATE - _HISTORY - _REVIEWED - _SLA,
             "Take in what is new in the sources and bring every profile up to date.",
         ),
         asset_job(TRAIN, _MODEL, "Train the Splink model, when none is promoted yet."),
@@ -61,6 +64,7 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
             dg.AssetSelection.all_asset_checks() - _REVIEWED - _SLA,
             "Look at everything once more: do the ledgers add up, what does the graph look like.",
         ),
+        asset_job(HISTORY, _HISTORY, "Seal what is old in the history, and merge its small segments."),
         asset_job(AUDIT, _CATALOG, "Look at every source again: tables, columns, sizes, newest data."),
         _rebuild_job,
     ]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.orchestration.jobs import AUDIT, CHECKS, REVIEWED
+from customer_profiles.orchestration.jobs import AUDIT, CHECKS, HISTORY, REVIEWED
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """The checks every hour; the audit of the sources and the precision from review every night."""
+    """The checks every hour; the audit of the sources, the history and the precision from review every night."""
     return [
         dg.ScheduleDefinition(
             name="nightly_audit",
@@ -22,6 +22,13 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule="30 * * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Look at everything every hour: runs for what is new leave out what reads whole tables.",
+        ),
+        dg.ScheduleDefinition(
+            name="nightly_history",
+            job_name=HISTORY,
+            cron_schedule="30 3 * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Move old interactions from the database to sealed segments every night, and merge small ones.",
         ),
         dg.ScheduleDefinition(
             name="nightly_reviewed_precision",

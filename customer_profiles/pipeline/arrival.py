@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.tables import interaction, record
+from customer_profiles.cleaning.interactions import newest_interaction
+from customer_profiles.cleaning.tables import record
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.tables import customer
 from customer_profiles.marts.accumulate import AccumulateStage
@@ -26,16 +29,21 @@ def in_profiles(state: State, settings: Settings, source: str, inbox_no: int) ->
             return False
         live = live_generation(connection)
         newest = {
-            (ResolveStage.name, "", "change_no"): sa.select(sa.func.max(record.c.change_no)),
-            (AccumulateStage.name, str(live), "interaction_no"): sa.select(
-                sa.func.max(interaction.c.interaction_no)
+            (ResolveStage.name, "", "change_no"): _newest(
+                connection, sa.select(sa.func.max(record.c.change_no))
             ),
-            (RefreshTraitsStage.name, str(live), "changed_no"): sa.select(
-                sa.func.max(customer.c.changed_no)
-            ).where(customer.c.generation == live),
+            (AccumulateStage.name, str(live), "interaction_no"): newest_interaction(connection),
+            (RefreshTraitsStage.name, str(live), "changed_no"): _newest(
+                connection,
+                sa.select(sa.func.max(customer.c.changed_no)).where(customer.c.generation == live),
+            ),
         }
-        for (stage, of, term), query in newest.items():
+        for (stage, of, term), number in newest.items():
             position = read_cursor(connection, stage, of).position or {term: 0}
-            if position[term] < (connection.execute(query).scalar_one() or 0):
+            if position[term] < number:
                 return False
     return True
+
+
+def _newest(connection: sa.Connection, query: sa.Select[Any]) -> int:
+    return int(connection.execute(query).scalar_one() or 0)

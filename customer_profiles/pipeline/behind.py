@@ -7,7 +7,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.tables import interaction, record, recount
+from customer_profiles.cleaning.interactions import newest_interaction
+from customer_profiles.cleaning.tables import record, recount
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.identity.tables import customer, decision
 from customer_profiles.marts.accumulate import AccumulateStage
@@ -47,7 +48,7 @@ def behind(connection: sa.Connection, now: int) -> Mapping[str, int]:
         _newest(connection, sa.select(sa.func.max(decision.c.undone_change_no))),
     )
     versions = _newest(connection, sa.select(sa.func.max(record.c.change_no)))
-    interactions = _newest(connection, sa.select(sa.func.max(interaction.c.interaction_no)))
+    interactions = newest_interaction(connection)
     resolved = _position(connection, ResolveStage.name, "").get("change_no", 0)
     accumulated = _position(connection, AccumulateStage.name, str(live))
     moved = _newest(connection, sa.select(sa.func.max(recount.c.recount_no))) if accumulated else 0

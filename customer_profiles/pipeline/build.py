@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.catalog.facts import FeedFacts
 from customer_profiles.cleaning.ingest import IngestStage, now_micros
+from customer_profiles.cleaning.seal import SealStage
 from customer_profiles.encryption.key_check import remember_key
 from customer_profiles.encryption.keys import KeyProvider, open_keys
+from customer_profiles.encryption.opening import open_history
 from customer_profiles.identity.claims.ids import CUSTOMER_ID_KEY
 from customer_profiles.identity.model.lifecycle import TrainedCandidate, train_candidate
 from customer_profiles.identity.model.training_job import TrainingResult, has_promoted_model, train_if_needed
@@ -21,6 +23,13 @@ from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.monitoring.ledger import StageResult, total_of
 from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.freshness import note_drained
+from customer_profiles.pipeline.history import (
+    HistoryStatus,
+    Kept,
+    accumulated_until,
+    history_status,
+    keep_history,
+)
 from customer_profiles.pipeline.latency import Latency, measure
 from customer_profiles.pipeline.model_promotion import Promoted, promote_model, version_to_roll_back_to
 from customer_profiles.pipeline.rebuild import Rebuilt, rebuild
@@ -28,6 +37,7 @@ from customer_profiles.pipeline.stage import CONTRACT_ORDER, Stage
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.errors import CursorMoved
+from customer_profiles.state.history.history import History
 from customer_profiles.state.migrate import migrate
 
 DEFAULT_LIMIT = 5000
@@ -46,6 +56,12 @@ class Pipeline:
     keys: KeyProvider
     progress: Callable[[StageResult], None] | None = None
     limit: int | None = None
+
+    @property
+    def history(self) -> History:
+        """Where old interactions are sealed."""
+        assert self.state.history is not None  # `open_pipeline` said so
+        return self.state.history
 
     def audit(self) -> list[FeedFacts]:
         """Look at every source and keep what was found in the catalog."""
@@ -87,6 +103,18 @@ class Pipeline:
             self.refresh_traits(generation),
             self.refresh_segments(generation),
         ]
+
+    def seal(self) -> Stage:
+        """The stage that moves old interactions from the database to the history."""
+        return SealStage(self.state, self.history, self.settings.history.after_days, accumulated_until)
+
+    def keep_history(self) -> Kept:
+        """Clear what a killed process left of the history, move what is old to it, and merge its small segments."""
+        return keep_history(self.state, self.history, self.seal(), self.progress)
+
+    def history_status(self, *, deep: bool = False) -> HistoryStatus:
+        """How the history stands; deep: every byte of it is read."""
+        return history_status(self.state, self.history, self.settings.history.after_days, deep=deep)
 
     def train(self) -> TrainingResult:
         """Train a model when none is promoted and there are records enough."""
@@ -182,4 +210,5 @@ def open_pipeline(
     with State.open(settings.state.url, keys.key) as state:
         migrate(state)
         remember_key(state, keys)
+        state.history = open_history(settings, state, keys)
         yield Pipeline(settings, state, keys, progress, limit)

@@ -18,6 +18,7 @@ from customer_profiles.monitoring.ledger import LedgerCheck, ledger_check
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
+from customer_profiles.state.history.manifest import totals
 from customer_profiles.state.schema import from_json
 
 
@@ -73,7 +74,7 @@ class Summary:
         quarantined: Broke their contract when they came.
         ledger_adds_up: Whether every batch of every stage is accounted for.
         records: Live records.
-        interactions: Interactions kept.
+        interactions: Interactions kept, those in the history too.
         customers: Customers.
         accuracy: Pairs of records against the known truth, where there is one that can be read.
     """
@@ -280,6 +281,7 @@ def summary(state: State, settings: Settings) -> Summary:
     with state.reading() as connection:
         ingested = [int(value) for value in connection.execute(_INGESTED).one()]
         adds_up = ledger_check(connection).adds_up
+        sealed = totals(connection).rows
     received, applied, unchanged, duplicate, quarantined = ingested
     return Summary(
         received=received,
@@ -289,7 +291,7 @@ def summary(state: State, settings: Settings) -> Summary:
         quarantined=quarantined,
         ledger_adds_up=adds_up,
         records=rows_in(state, "member"),
-        interactions=rows_in(state, "interaction"),
+        interactions=rows_in(state, "interaction") + sealed,
         customers=cluster_shape(state).customers,
         accuracy=_accuracy_if_known(state, settings),
     )

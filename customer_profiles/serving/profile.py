@@ -41,6 +41,7 @@ from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import rows_by_key
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
+from customer_profiles.state.history.history import History, despite_merging
 
 Permits = Callable[[str], bool]
 
@@ -79,6 +80,12 @@ def read_profile(
         AmbiguousIdentifier: it belongs to several customers.
         ServingError: the identifier cannot be understood.
     """
+    return despite_merging(lambda: _read(state, settings, identifier, purpose, now, key))
+
+
+def _read(
+    state: State, settings: Settings, identifier: str, purpose: str, now: int, key: bytes
+) -> ServedProfile:
     with state.everything() as conn:
         generation = live_generation(conn)
         customer_no = find_customer(conn, settings, generation, identifier)
@@ -98,7 +105,14 @@ def read_profile(
         )
         if not decision.allowed:
             return empty
-        return _folded(conn, settings, customer, empty, lambda name: purpose in parts.get(name, frozenset()))
+        return _folded(
+            conn,
+            state.history,
+            settings,
+            customer,
+            empty,
+            lambda name: purpose in parts.get(name, frozenset()),
+        )
 
 
 def _customer(conn: Connection, generation: int, customer_no: int) -> Customer:
@@ -127,7 +141,12 @@ def _withheld(parts: Mapping[str, frozenset[str]], decision: Decision, purpose: 
 
 
 def _folded(
-    conn: Connection, settings: Settings, customer: Customer, empty: ServedProfile, permits: Permits
+    conn: Connection,
+    history: History | None,
+    settings: Settings,
+    customer: Customer,
+    empty: ServedProfile,
+    permits: Permits,
 ) -> ServedProfile:
     """The profile with all that the purpose may see; the rest is not even read."""
     generation, record_nos = customer.generation, customer.record_nos
@@ -135,7 +154,7 @@ def _folded(
     windows = windows_of(settings)
     if permits("windows") or permits("channels"):
         grains = grains_of(windows) | {Grain.LIFETIME}
-        rows = read_buckets(conn, generation, counting_of(settings), record_nos, grains)
+        rows = read_buckets(conn, history, generation, counting_of(settings), record_nos, grains)
         buckets = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
     return replace(
         empty,

@@ -7,6 +7,7 @@ from customer_profiles.settings.collector import (
     WriteKeyVariable,
 )
 from customer_profiles.settings.errors import Problem, SettingsError
+from customer_profiles.settings.history import HistorySettings
 from customer_profiles.settings.identity import (
     Comparison,
     IdentifierSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "Feed",
     "FieldMapping",
     "FilesConnector",
+    "HistorySettings",
     "IdentifierSettings",
     "IdentitySettings",
     "Joins",

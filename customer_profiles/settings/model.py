@@ -8,6 +8,7 @@ from pydantic import Field
 from customer_profiles.settings.alarms import Alarms
 from customer_profiles.settings.base import Name, Part
 from customer_profiles.settings.collector import Collector
+from customer_profiles.settings.history import HistorySettings
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.settings.metrics import Metrics
 from customer_profiles.settings.profiles import (
@@ -35,6 +36,8 @@ class Settings(Part):
     """Who answers for what this project makes: an email address or `team:NAME`."""
     state: StateSettings = Field({}, validate_default=True)
     """The pipeline's own state."""
+    history: HistorySettings = HistorySettings()
+    """Where old interactions go."""
     defaults: Locale = Locale()
     """What sources leave unsaid."""
     sources: Mapping[Name, Source] = {}

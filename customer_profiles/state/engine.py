@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Self
+from typing import TYPE_CHECKING, Literal, Self
 
 import sqlalchemy as sa
 
@@ -12,6 +12,9 @@ from customer_profiles.state import postgres, sqlcipher
 from customer_profiles.state.errors import StateBusyError, StateError
 from customer_profiles.state.schema import Store
 from customer_profiles.state.sqlcipher import KeyFor
+
+if TYPE_CHECKING:
+    from customer_profiles.state.history.history import History
 
 __all__ = ["KeyFor", "State", "Store"]
 
@@ -36,6 +39,8 @@ class State:
         self.dialect = dialect
         self.folder = folder
         """Where the embedded files are; None on Postgres."""
+        self.history: History | None = None
+        """Where what is old is sealed; whoever opens the state says so."""
         self._writers = writers
         self._readers = readers
         self._everything = everything

@@ -1,4 +1,6 @@
-"""The tables of the ground floor: cursors of stages, number sequences, generations."""
+"""The tables of the ground floor: cursors of stages, number sequences, generations, segments of history."""
+
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -7,6 +9,7 @@ from customer_profiles.state.schema import (
     INBOX,
     STATE,
     TRUST,
+    Bytes,
     Json,
     Micros,
     Number,
@@ -52,6 +55,35 @@ generation = sa.Table(
     column("promoted_at", Micros, nullable=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
     column("comparison", Json, nullable=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
     comment="Each building of everything derived; one is live.",
+)
+
+
+def _of_segment(name: str, kind: type[sa.types.TypeEngine[Any]], comment: str, **kw: Any) -> sa.Column[Any]:
+    return column(name, kind, owner=Owner.SYSTEM, data_class=DataClass.NONE, comment=comment, **kw)
+
+
+history_segment = sa.Table(
+    "history_segment",
+    STATE,
+    _of_segment("segment", Text, "The name of its file, without the ending.", primary_key=True),
+    _of_segment(
+        "partition_no",
+        Number,
+        "The part of all records that its interactions belong to, by the hash of the record number.",
+    ),
+    _of_segment("row_count", Number, "Interactions in it."),
+    _of_segment("first_no", Number, "The smallest interaction number in it."),
+    _of_segment("last_no", Number, "The greatest."),
+    _of_segment("last_seal", Number, "The newest sealing that brought an interaction."),
+    _of_segment("first_at", Micros, "When the oldest interaction occurred, micros."),
+    _of_segment("last_at", Micros, "When the newest one did."),
+    _of_segment("byte_count", Number, "The size of the file."),
+    _of_segment(
+        "sealed_key", Bytes, "The key of the file, sealed; once it is gone, no copy of the file opens."
+    ),
+    _of_segment("sealed_at", Micros, "When the file was written, micros."),
+    sa.Index("history_segment_partition", "partition_no"),
+    comment="The files that old interactions are sealed in; a file that is not named here was never there.",
 )
 
 key_check = sa.Table(

@@ -258,7 +258,7 @@ class LateHistory(RuleBasedStateMachine):
         for one in happened:
             newest[one.record_no] = max(one.occurred_at, newest.get(one.record_no, one.occurred_at))
         with self.state.reading() as conn:
-            rows = read_buckets(conn, live, counting, list(self.record_nos.values()))
+            rows = read_buckets(conn, self.state.history, live, counting, list(self.record_nos.values()))
         kept = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
         assert sorted(map(repr, kept)) == sorted(map(repr, bucketed(happened, newest, counting)))
         self.what_is_read_is_right()
@@ -274,7 +274,7 @@ class LateHistory(RuleBasedStateMachine):
                 return  # what was replaced is counted with the next batch
             happened = self._interactions(progress.interaction_no)
             for records in self.known.members.values():
-                rows = read_buckets(conn, live, counting_of(settings), records)
+                rows = read_buckets(conn, self.state.history, live, counting_of(settings), records)
                 own = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
                 theirs = [one for one in happened if one.record_no in records]
                 for fact in self._facts():

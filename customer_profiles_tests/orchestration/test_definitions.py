@@ -80,7 +80,7 @@ def test_a_source_is_an_external_asset_that_shows_what_is_read_of_it(definitions
 
 
 def test_the_graph_reads_from_left_to_right(definitions: dg.Definitions) -> None:
-    floors = {"sources": 0, "catalog": 1, "cleaned": 1, "consent": 1, "identity": 2, "marts": 3}
+    floors = {"sources": 0, "catalog": 1, "cleaned": 1, "consent": 1, "identity": 2, "marts": 3, "history": 4}
     graph = definitions.resolve_asset_graph()
 
     for key in graph.get_all_asset_keys():
