@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -20,17 +19,16 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.claims.claim_store import (
     ClaimsByNeed,
-    StoredClaims,
     read_claims,
     write_claims,
     write_deaths,
     write_estates,
 )
-from customer_profiles.identity.claims.claims import Claims, founders, record_of
-from customer_profiles.identity.claims.succession import Rulebook, Succession, simple_arrivals, succeed
+from customer_profiles.identity.claims.claims import founders
+from customer_profiles.identity.claims.heirs import Living, co_members, succeed_whole
+from customer_profiles.identity.claims.succession import Rulebook, Succession, succeed
 from customer_profiles.identity.clusters.changed_clusters import ChangedClusters, change_clusters
 from customer_profiles.identity.edges.changed_edges import change_edges_of
 from customer_profiles.identity.edges.finder import EdgeFinder
@@ -63,22 +61,26 @@ from customer_profiles.identity.graph.membership_history import (
     touched_claims,
     write_membership_history,
 )
+from customer_profiles.identity.graph.standing import (
+    INDEX_FORMAT,
+    RESOLVE,
+    Position,
+    caught_up,
+    cursor_source,
+    fingerprint,
+    stands_at,
+)
 from customer_profiles.identity.graph.stored_graph import StoredGraph
 from customer_profiles.identity.linking import Linked, link, linkage_of
 from customer_profiles.identity.model.models import model_in_use, promoted_version
-from customer_profiles.identity.tables import member
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
-from customer_profiles.settings.identity import IdentitySettings
-from customer_profiles.state.bulk import rows_by_key
 from customer_profiles.state.cursors import Cursor, CursorMoved, move_cursor, read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
 from customer_profiles.state.sequences import reserve
 
 Numbers = NDArray[np.int64]
-INDEX_FORMAT = 2
-"""Stands in the cursor: a graph whose index has another format is computed anew."""
 FEW = 2_000
 """So many waiting records are always taken batch by batch, however small the graph is."""
 SHARE = 0.2
@@ -88,38 +90,12 @@ _CATCH_UPS = 5
 
 
 @dataclass(frozen=True)
-class _Position:
-    """Up to where the log is in a generation, what made its graph, and how large that is."""
-
-    change_no: int
-    generation: int
-    model: int
-    settings: str
-    index: int = 0
-    records: int = 0
-    customers: int = 0
-    edges: int = 0
-
-    @classmethod
-    def of(cls, cursor: Cursor) -> _Position | None:
-        return None if cursor.position is None else cls(**cursor.position)
-
-    def why_anew(self, before: _Position | None) -> str | None:
-        """Why the graph must be computed again although no record changed, None when it need not."""
-        if before is None or before.generation != self.generation:
-            return "rebuild"
-        if before.model != self.model:
-            return "model"
-        return None if before.settings == self.settings else "settings"
-
-
-@dataclass(frozen=True)
 class _Task:
     """What one call of the stage is to do."""
 
     cursor: Cursor
-    before: _Position | None
-    position: _Position
+    before: Position | None
+    position: Position
     changes: Changes
     live: int
     whole: str | None
@@ -137,7 +113,7 @@ class _Task:
 class ResolveStage:
     """Finds out which records are one customer. Keep it: the model and what was read of the index stay warm."""
 
-    name = "resolve"
+    name = RESOLVE
     source = ""
 
     def __init__(
@@ -197,9 +173,9 @@ class ResolveStage:
         with self._state.reading() as connection:
             live = live_generation(connection)
             generation = self._generation or live
-            before = _stands_at(
+            before = stands_at(
                 connection,
-                read_cursor(connection, self.name, _cursor_source(generation, live)),
+                read_cursor(connection, self.name, cursor_source(generation, live)),
                 generation,
                 live,
             )
@@ -218,7 +194,7 @@ class ResolveStage:
         return {
             "generation": generation,
             "model": promoted_version(connection),
-            "settings": _fingerprint(self._settings.identity),
+            "settings": fingerprint(self._settings.identity),
         }
 
     def _advance_whole(self, started: float, limit: int) -> StageResult:
@@ -227,7 +203,7 @@ class ResolveStage:
                 task = self._task(connection, None)
                 if task is None:
                     return StageResult(stage=self.name, seconds=time.monotonic() - started)
-                if task.is_live or _caught_up(connection, task.live):
+                if task.is_live or caught_up(connection, task.live):
                     computed = self._compute(connection, task)
                     break
             # What happened to claims is told by the live generation's clusters, so that one goes first.
@@ -256,7 +232,9 @@ class ResolveStage:
         succession = None
         claims = stored.claims(living.__contains__)
         if task.is_live:
-            succession, stored = _succeed_whole(connection, task, stored, old, rulebook)
+            succession, stored = succeed_whole(
+                connection, task.generation, task.changes, stored, old, rulebook
+            )
             claims = succession.claims
             claims.lives = living.__contains__
         known = claims.made if succession is not None else []
@@ -309,11 +287,11 @@ class ResolveStage:
         succession = None
         alive = set(changes.lived.tolist())
         if task.is_live:
-            left_to = _co_members(connection, generation, changes)
+            left_to = co_members(connection, generation, changes)
             claims = ClaimsByNeed(connection, alive.__contains__)
             claims.load([*changes.records.tolist(), *left_to])
             # Only records of the batch, and heirs of theirs, are asked for before the graph is there.
-            claims.claims.lives = _Living(connection, generation, alive, set(changes.records.tolist()))
+            claims.claims.lives = Living(connection, generation, alive, set(changes.records.tolist()))
             nobody = np.zeros(len(changes.positions), dtype=np.bool_)
             succession = succeed(changes, nobody, claims.claims, alive, left_to, rulebook)
             self._write_succession(connection, changes, succession)
@@ -373,16 +351,16 @@ class ResolveStage:
         """What is to be done; None when nothing is new."""
         live = live_generation(connection)
         generation = self._generation or live
-        cursor = read_cursor(connection, self.name, _cursor_source(generation, live))
-        before = _stands_at(connection, cursor, generation, live)
+        cursor = read_cursor(connection, self.name, cursor_source(generation, live))
+        before = stands_at(connection, cursor, generation, live)
         since = before.change_no if before else 0
         if generation == live:
             changes = read_changes(connection, since, generation, limit)
         else:
-            followed = _Position.of(read_cursor(connection, self.name))
+            followed = Position.of(read_cursor(connection, self.name))
             until = followed.change_no if followed else 0
             changes = read_followed(connection, before.change_no if before else None, until, generation)
-        position = _Position(
+        position = Position(
             change_no=changes.until, index=INDEX_FORMAT, **self._made_by(connection, generation)
         )
         first = before is None and generation == live
@@ -422,7 +400,7 @@ class ResolveStage:
         self,
         connection: sa.Connection,
         task: _Task,
-        position: _Position,
+        position: Position,
         started: float,
         facts: dict[str, int],
     ) -> StageResult:
@@ -458,55 +436,6 @@ def _garbage_left_alone() -> Iterator[None]:
             gc.enable()
 
 
-class NotResolved(CustomerProfilesError):
-    """The live graph is not there, or not that of all that is known."""
-
-
-@dataclass(frozen=True)
-class Standing:
-    """The live graph, when it has taken in all there is.
-
-    Attributes:
-        generation: Its generation.
-        changes: The empty part of the log after it, with the decisions.
-        records: How many records it says it has.
-        customers: How many customers.
-        edges: How many edges.
-    """
-
-    generation: int
-    changes: Changes
-    records: int
-    customers: int
-    edges: int
-
-
-def standing(connection: sa.Connection, settings: IdentitySettings) -> Standing:
-    """The live graph, for those who can look at it only while nothing waits.
-
-    Args:
-        connection: Reading the state store.
-        settings: The settings that it should have been made with.
-
-    Raises:
-        NotResolved: There is no graph, changes wait to be resolved, or another model or other settings are to be taken up.
-    """
-    live = live_generation(connection)
-    before = _stands_at(connection, read_cursor(connection, ResolveStage.name), live, live)
-    if before is None:
-        raise NotResolved("There is no identity graph yet: `customer-profiles run` makes it.")
-    now = replace(
-        before, generation=live, model=promoted_version(connection), settings=_fingerprint(settings)
-    )
-    changes = read_changes(connection, before.change_no, live, 1)
-    if changes.received or now.why_anew(before) or before.index != INDEX_FORMAT:
-        raise NotResolved(
-            "Changes wait to be resolved (records, decisions, another model or other settings): "
-            "`customer-profiles run` takes them in."
-        )
-    return Standing(live, changes, before.records, before.customers, before.edges)
-
-
 @dataclass(frozen=True)
 class _Computed:
     """Everything, computed anew."""
@@ -517,60 +446,6 @@ class _Computed:
     old: Members
     new: Members
     succession: Succession | None
-
-
-class _Living:
-    """Whether a record lives at this moment of a batch: told for those that change, looked up for others."""
-
-    def __init__(
-        self, connection: sa.Connection, generation: int, alive: set[int], changing: set[int]
-    ) -> None:
-        self._connection, self._generation = connection, generation
-        self._alive, self._changing = alive, changing
-
-    def __call__(self, record_no: int) -> bool:
-        if record_no in self._changing:
-            return record_no in self._alive
-        key = [(self._generation, record_no)]
-        return bool(rows_by_key(self._connection, member, ("generation", "record_no"), key, ("record_no",)))
-
-
-def _succeed_whole(
-    connection: sa.Connection, task: _Task, stored: StoredClaims, old: Members, rulebook: Rulebook
-) -> tuple[Succession, StoredClaims]:
-    """Claims and estates through a part of the log, and all claims with those of records that simply came."""
-    changes = task.changes
-    simple = simple_arrivals(changes, record_of(stored.numbers))
-    stored = stored.with_arrivals(changes.record_nos[simple], changes.positions[simple])
-    alive = set(changes.lived.tolist())
-    arrived = changes.record_nos[simple]
-    changing = set(changes.record_nos[~simple].tolist())
-
-    def lives(record_no: int) -> bool:
-        if record_no in changing:
-            return record_no in alive
-        return _in(old.records, record_no) or _in(arrived, record_no)
-
-    claims: Claims = stored.claims(lives)
-    left_to = _co_members(connection, task.generation, changes)
-    return succeed(changes, simple, claims, alive, left_to, rulebook), stored
-
-
-def _co_members(connection: sa.Connection, generation: int, changes: Changes) -> list[int]:
-    """The other members of the customer of the record that the first envelope deletes."""
-    if not changes.first_departs:
-        return []
-    gone = int(changes.record_nos[0])
-    key = [(generation, gone)]
-    rows = rows_by_key(connection, member, ("generation", "record_no"), key, ("customer_no",))
-    members = rows_by_key(
-        connection,
-        member,
-        ("generation", "customer_no"),
-        [(generation, *row) for row in rows],
-        ("record_no",),
-    )
-    return sorted(record_no for (record_no,) in members if record_no != gone)
 
 
 def _changed_customers(old: Members, new: Members, changed: Numbers) -> tuple[Numbers, Numbers]:
@@ -593,7 +468,7 @@ def _changed_customers(old: Members, new: Members, changed: Numbers) -> tuple[Nu
     return customers, of
 
 
-def _grown(task: _Task, edges: int, found: ChangedClusters) -> _Position:
+def _grown(task: _Task, edges: int, found: ChangedClusters) -> Position:
     """The position, with the size of the graph after a batch."""
     before = task.before
     assert before is not None, "a batch follows a whole graph"
@@ -609,35 +484,3 @@ def _grown(task: _Task, edges: int, found: ChangedClusters) -> _Position:
 
 def _starts_anew(task: _Task) -> bool:
     return task.before is None or task.before.index != INDEX_FORMAT or task.whole is not None
-
-
-def _cursor_source(generation: int, live: int) -> str:
-    """The live generation has the stage's own cursor; one that is being built has one of its own."""
-    return "" if generation == live else f"generation {generation}"
-
-
-def _stands_at(connection: sa.Connection, cursor: Cursor, generation: int, live: int) -> _Position | None:
-    """Where a generation's graph stands; one just promoted stands where it was built."""
-    before = _Position.of(cursor)
-    if before is not None and generation == live and before.generation != generation:
-        built = _Position.of(read_cursor(connection, ResolveStage.name, f"generation {generation}"))
-        if built is not None and built.change_no == before.change_no:
-            return built
-    return before
-
-
-def _caught_up(connection: sa.Connection, live: int) -> bool:
-    """Whether the live generation has taken in everything."""
-    position = _Position.of(read_cursor(connection, ResolveStage.name))
-    return not read_changes(connection, position.change_no if position else 0, live, 1).received
-
-
-def _in(numbers: Numbers, number: int) -> bool:
-    place = int(np.searchsorted(numbers, number))
-    return place < len(numbers) and int(numbers[place]) == number
-
-
-def _fingerprint(settings: IdentitySettings) -> str:
-    """A digest of the settings that the graph depends on."""
-    text = settings.model_dump_json(exclude={"training", "truth", "largest_cluster_alarm"})
-    return blake2b(text.encode(), digest_size=8).hexdigest()

@@ -25,9 +25,9 @@ from customer_profiles.identity.edges.index_rows import WholeIndex
 from customer_profiles.identity.edges.workbench import workbench
 from customer_profiles.identity.graph.changes import all_living
 from customer_profiles.identity.graph.graph_store import edge_table, resolved_table, review_table
+from customer_profiles.identity.graph.standing import Standing, standing
 from customer_profiles.identity.linking import Linked, link
 from customer_profiles.identity.model.models import model_in_use
-from customer_profiles.identity.resolve import Standing, standing
 from customer_profiles.identity.tables import customer, edge, member, resolved_record, review_pair
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.bulk import arrow_table

@@ -33,10 +33,10 @@ from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 from customer_profiles.identity.evaluation.verify import Comparing, Part, Tell, Verification
 from customer_profiles.identity.graph.graph_store import edge_table, refusal_of, resolved_table, review_table
 from customer_profiles.identity.graph.records import STORED_COLUMNS, identity_versions
+from customer_profiles.identity.graph.standing import standing
 from customer_profiles.identity.graph.stored_graph import StoredGraph
 from customer_profiles.identity.linking import linkage_of
 from customer_profiles.identity.model.models import model_in_use
-from customer_profiles.identity.resolve import standing
 from customer_profiles.identity.tables import edge, resolved_record, review_pair
 from customer_profiles.settings.identity import IdentitySettings
 from customer_profiles.state.bulk import rows_by_key

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from customer_profiles.identity.evaluation.verify import Difference, Fault, Part, Verification, verify_all
 from customer_profiles.identity.evaluation.verify_sample import verify_sample
-from customer_profiles.identity.resolve import NotResolved
+from customer_profiles.identity.graph.standing import NotResolved
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
 from customer_profiles_tests.identity.histories import IDENTITY, someone
