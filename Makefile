@@ -44,9 +44,12 @@ test-quick: $(VENV)/.dev  ## the tests that take no more than a few seconds each
 
 COUNT ?= 1000
 FIRST ?= 1
-soak: $(VENV)/.dev  ## random histories, one by one against batches against rebuilds: make soak COUNT=1000 FIRST=1
+KILLS ?= 100
+soak: $(VENV)/.dev  ## random histories, and processes killed under traffic, on both engines: make soak COUNT=1000 FIRST=1 KILLS=100
 	@$(BIN)/python -m customer_profiles_tests.identity.histories $(COUNT) $(FIRST) sqlcipher
 	@$(BIN)/python -m customer_profiles_tests.identity.histories $(COUNT) $(FIRST) postgres
+	@$(BIN)/python -m customer_profiles_tests.whole.killing $(KILLS) sqlcipher
+	@$(BIN)/python -m customer_profiles_tests.whole.killing $(KILLS) postgres
 
 lint: $(VENV)/.dev  ## style, types, import directions, generated files
 	@$(BIN)/ruff check .

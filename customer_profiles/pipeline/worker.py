@@ -25,7 +25,7 @@ from customer_profiles.pipeline.build import Pipeline, contracts_of
 from customer_profiles.pipeline.drive import DerivedLane, Drive
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
 from customer_profiles.pipeline.latency import Latency, measure
-from customer_profiles.pipeline.lease import BEAT_SECONDS, Heart, Lease, LeaseWatch, Standing
+from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.sources.heads import open_head
 from customer_profiles.sources.inbox import collector_sources, read_up_to
@@ -93,6 +93,7 @@ class Worker:
         on_pass: Callable[[Pass], None] | None = None,
         on_waiting: Callable[[], None] | None = None,
         on_leading: Callable[[], None] | None = None,
+        stale_seconds: float = STALE_SECONDS,
     ) -> None:
         """Bind the worker.
 
@@ -101,11 +102,13 @@ class Worker:
             on_pass: Called after every pass that did something, or that failed in another way than the one before.
             on_waiting: Called when another worker drives.
             on_leading: Called when this one begins to drive.
+            stale_seconds: How long the heartbeat of another worker may stand still.
         """
         self._pipeline = pipeline
         self._on_pass = on_pass
         self._on_waiting = on_waiting
         self._on_leading = on_leading
+        self._stale_seconds = stale_seconds
         self._stopping = threading.Event()
         self._streaming = pipeline.settings.streaming
         self._backoff = Backoff(self._streaming.first_retry_seconds, self._streaming.longest_retry_seconds)
@@ -163,7 +166,7 @@ class Worker:
 
     def _wait_for_lease(self) -> Lease | None:
         """The lease, once nobody else has it; None when told to stop before."""
-        lease, watch, told = Lease(self._pipeline.state), LeaseWatch(), False
+        lease, watch, told = Lease(self._pipeline.state), LeaseWatch(self._stale_seconds), False
         while not self._stopping.is_set():
             seen = lease.look()
             if watch.observe(seen) in (Standing.FREE, Standing.STALE):

@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.ledger import ledger_check
+from customer_profiles.pipeline import latency as latency_module
 from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.latency import served_batches, together
@@ -343,6 +344,28 @@ def test_a_backlog_in_the_inbox_is_caught_up_with_oldest_first_and_told_of(
     assert max(unread) > 1_000
     assert unread[-1] == 0
     assert max(one.batch_sizes["web"] for one in passes) == 40
+
+
+def test_a_run_that_measures_at_the_same_moment_stops_nobody(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    company.run()
+    real = latency_module.read_cursor
+    with company.open() as house, company.open() as beside:
+        house.measure_latency()
+        company.second_week()
+        house.run()
+
+        def overtaken(connection: sa.Connection, *of: str) -> Any:
+            seen = real(connection, *of)
+            monkeypatch.setattr(latency_module, "read_cursor", real)
+            beside.measure_latency()
+            return seen
+
+        monkeypatch.setattr(latency_module, "read_cursor", overtaken)
+        assert house.measure_latency().events == 0
+        with house.state.reading() as connection:
+            assert together(served_batches(connection, 0)).events == 8
 
 
 def test_it_works_on_postgres(company: Company, postgres_url: str) -> None:
