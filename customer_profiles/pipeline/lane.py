@@ -18,7 +18,7 @@ from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.sources.heads import Head
-from customer_profiles.state.errors import CursorMoved, is_away
+from customer_profiles.state.errors import CursorMoved, is_away, is_full
 
 LOG = logging.getLogger(__name__)
 
@@ -54,6 +54,8 @@ def failed_again(
     """
     if isinstance(error, CustomerProfilesError):
         reason = str(error)
+    elif isinstance(error, sa.exc.DBAPIError) and is_full(error):
+        reason = "The disk of the state is full: make room; nothing is lost, and it goes on by itself."
     elif isinstance(error, sa.exc.DBAPIError):
         reason = f"The state does not do what was asked: {type(error).__name__}."
     else:

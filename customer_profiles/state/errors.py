@@ -36,6 +36,11 @@ def is_away(error: Exception) -> bool:
     return isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError | sa.exc.InternalError)
 
 
+def is_full(error: sa.exc.DBAPIError) -> bool:
+    """Whether the disk of the state is full: told by SQLite in words, by Postgres with SQLSTATE 53100."""
+    return getattr(error.orig, "sqlstate", None) == "53100" or "disk is full" in str(error.orig)
+
+
 def take_out_values(error: BaseException) -> None:
     """Rewrite a Postgres driver's message so that it names the rule and the table, never the values.
 
