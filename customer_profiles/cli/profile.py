@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
-from customer_profiles.cli.opened import open_to_read
-from customer_profiles.cli.output import JsonOption, cell, moment, out, say, show_json
+from customer_profiles.cli.opened import Opened, open_to_read
+from customer_profiles.cli.output import JsonOption, cell, moment, out, say, show_json, show_table
 
 if TYPE_CHECKING:
     from customer_profiles.encryption.keys import KeyProvider
     from customer_profiles.marts.windows import WindowTotals
     from customer_profiles.serving.served import ServedProfile
+    from customer_profiles.serving.timeline import ServedInteraction
     from customer_profiles.settings import Settings
     from customer_profiles.state.engine import State
 
@@ -41,6 +42,12 @@ def show(
             "--purpose", "-p", help="What the profile is read for. [default: serving.default_purpose]"
         ),
     ] = None,
+    history: Annotated[
+        bool, typer.Option("--history", help="Show what the customer did too, the newest first.")
+    ] = False,
+    limit: Annotated[
+        int, typer.Option("--limit", min=1, help="With --history: at most so many interactions.")
+    ] = 20,
     json: JsonOption = False,
 ) -> None:
     """Show one customer's profile, for one purpose: what it may see, where each value comes from, what is withheld.
@@ -49,14 +56,43 @@ def show(
 
     customer-profiles profile show crm:C00000017 --purpose marketing
 
+    customer-profiles profile show crm:C00000017 --history --limit 50
+
     Next: what a purpose may see is declared in the settings, in `purposes` and in each trait.
     """
     with open_to_read() as opened:
         profile = read_one(opened.state, opened.settings, opened.keys, identifier, purpose)
+        did = _timeline(opened, identifier, profile, limit) if history else []
     if json:
-        show_json(profile.to_json())
-    else:
-        show_profile(profile)
+        show_json({**profile.to_json(), "history": did} if history else profile.to_json())
+        return
+    show_profile(profile)
+    if history and profile.allowed:
+        _show_timeline(did)
+
+
+def _timeline(opened: Opened, identifier: str, profile: ServedProfile, limit: int) -> list[ServedInteraction]:
+    from customer_profiles.serving.timeline import read_timeline
+
+    return read_timeline(opened.state, opened.settings, identifier, profile.purpose, profile.read_at, limit)
+
+
+def _show_timeline(did: list[ServedInteraction]) -> None:
+    show_table(
+        "History",
+        ("when", "type", "channel", "value", "about", "source"),
+        [
+            (
+                moment(one.occurred_at),
+                one.type,
+                one.channel,
+                "" if one.value is None else _money(one.value, one.currency or ""),
+                one.properties.get("category") or one.properties.get("topic"),
+                one.source,
+            )
+            for one in did
+        ],
+    )
 
 
 def read_one(

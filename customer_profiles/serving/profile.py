@@ -89,7 +89,7 @@ def _read(
     with state.everything() as conn:
         generation = live_generation(conn)
         customer_no = find_customer(conn, settings, generation, identifier)
-        customer = _customer(conn, generation, customer_no)
+        customer = customer_of(conn, generation, customer_no)
         statements = statements_of(conn, (*customer.record_nos, *customer.dead_record_nos))
         decision = decide(statements, settings.purposes, purpose, now)
         parts = _parts(settings)
@@ -115,7 +115,8 @@ def _read(
         )
 
 
-def _customer(conn: Connection, generation: int, customer_no: int) -> Customer:
+def customer_of(conn: Connection, generation: int, customer_no: int) -> Customer:
+    """The customer with its records in a generation."""
     rows = rows_by_key(
         conn, member, ("generation", "customer_no"), [(generation, customer_no)], ("record_no",)
     )
