@@ -231,7 +231,6 @@ class LateHistory(RuleBasedStateMachine):
             live, rebuilt = live_generation(conn), begin_generation(conn)
         customers(self.state, self.known.members, rebuilt)
         self._settle(rebuilt)
-        self._settle(live)
         with self.state.writing() as conn:
             carry_over(conn, live, rebuilt, self.known.now)
             promote_generation(conn, rebuilt, {})

@@ -3,10 +3,11 @@ import pytest
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.buckets import DAY, HOUR, MINUTE
 from customer_profiles.marts.promotion import carry_over
+from customer_profiles.marts.segment_changes import changes_since
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.state.generations import begin_generation, promote_generation
-from customer_profiles_tests.marts.made import customers, drain, interactions, records, settings
+from customer_profiles_tests.marts.made import customers, drain, event, interactions, records, settings
 
 KEY = bytes(32)
 NOW = 1_700_000_000_000_000 // MINUTE * MINUTE
@@ -41,6 +42,15 @@ def all_of(state, generation=1):
     sql = "SELECT generation, segment, customer_no, since, until FROM segment_membership ORDER BY 1, 2, 3, 4"
     with state.reading() as conn:
         return [tuple(row)[1:] for row in conn.exec_driver_sql(sql) if row[0] == generation]
+
+
+def feed(state, since=0):
+    """Kind, segment, customer, moment, cause and its number of each change."""
+    with state.reading() as conn:
+        return [
+            (one.kind, one.segment, one.customer_no, one.changed_at, str(one.cause.kind), one.cause.number)
+            for one in changes_since(conn, since, 1_000)
+        ]
 
 
 @pytest.fixture
@@ -177,3 +187,91 @@ def test_a_customer_whose_traits_are_not_folded_yet_is_looked_at_once_they_are(t
     assert ("british", 2) not in inside(state)
     refresh(state, NOW + 2)
     assert ("british", 2) in inside(state)
+
+
+def test_the_feed_tells_who_entered_and_left_when_and_why(two_customers):
+    state = two_customers
+    created = event(state, "create", 1)
+    refresh(state, NOW)
+    assert feed(state) == [
+        ("entered", "british", 1, NOW, "identity", created),
+        ("entered", "unseen", 1, NOW, "identity", created),
+        ("entered", "unseen", 2, NOW, "record", 2),
+    ]
+    interactions(state, [page(NOW, 1), page(NOW - 10 * MINUTE, 1)])
+    records(state, [{"record_no": 2, "country": "GB"}])
+    customers(state, {2: [2]})
+    refresh(state, NOW + 5)
+    assert feed(state, since=3) == [
+        ("entered", "british", 2, NOW + 5, "record", 2),
+        ("entered", "browsing", 1, NOW + 5, "interaction", 1),
+        ("left", "unseen", 1, NOW + 5, "interaction", 1),
+    ]
+    due = NOW - 10 * MINUTE + HOUR + MINUTE
+    refresh(state, due + 7)
+    assert feed(state, since=6) == [("left", "browsing", 1, due + 7, "time", due)]
+    merged = event(state, "merge", 1, [2])
+    customers(state, {2: [], 1: [1, 2]})
+    refresh(state, due + 8)
+    assert set(feed(state, since=7)) == {
+        ("left", "british", 2, due + 8, "record", 2),
+        ("left", "unseen", 2, due + 8, "record", 2),
+    }
+    refresh(state, due + 9, {"french": "country = 'FR'", "seen": "page_count_24h > 1"})
+    assert merged
+    assert feed(state, since=9) == [
+        ("left", "british", 1, due + 9, "rules", 0),
+        ("entered", "seen", 1, due + 9, "rules", 0),
+    ]
+    assert feed(state, since=11) == []
+
+
+def test_a_merge_that_brings_somebody_in_is_told_as_its_cause(two_customers):
+    state = two_customers
+    interactions(state, [page(NOW, 1), page(NOW, 2)])
+    refresh(state, NOW)
+    before = len(feed(state))
+    merged = event(state, "merge", 1, [2])
+    customers(state, {2: [], 1: [1, 2]})
+    refresh(state, NOW + 1)
+    assert ("entered", "browsing", 1, NOW + 1, "identity", merged) in feed(state, since=before)
+
+
+def test_a_rebuild_is_told_once_at_the_switch_and_only_what_it_changes(two_customers):
+    state = two_customers
+    refresh(state, NOW)
+    before = feed(state)
+    with state.writing() as conn:
+        rebuilt = begin_generation(conn)
+    customers(state, {1: [1, 2]}, generation=rebuilt)
+    interactions(state, [page(NOW, 1), page(NOW, 2)])
+    refresh(state, NOW + 1, generation=rebuilt)
+    assert feed(state) == before
+    with state.writing() as conn:
+        carry_over(conn, 1, rebuilt, NOW + 2)
+        promote_generation(conn, rebuilt, {})
+    assert feed(state, since=len(before)) == [
+        ("left", "unseen", 1, NOW + 2, "rebuild", rebuilt),
+        ("left", "unseen", 2, NOW + 2, "rebuild", rebuilt),
+        ("entered", "browsing", 1, NOW + 2, "rebuild", rebuilt),
+    ]
+
+
+def test_a_feed_that_dies_with_its_batch_says_nothing(two_customers, monkeypatch):
+    state = two_customers
+    drain(RefreshTraitsStage(state, settings(), KEY, None, lambda: NOW))
+
+    def die(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("customer_profiles.marts.segments.move_cursor", die)
+        with pytest.raises(KeyboardInterrupt):
+            RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW).advance(10)
+    assert feed(state) == []
+    refresh(state, NOW + 1)
+    assert {one[:3] for one in feed(state)} == {
+        ("entered", "british", 1),
+        ("entered", "unseen", 1),
+        ("entered", "unseen", 2),
+    }

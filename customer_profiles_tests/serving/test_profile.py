@@ -308,3 +308,43 @@ def test_a_withheld_field_never_appears_in_any_output_whatever_was_said(state_fa
     for name, value in VALUES.items():
         assert (value in written) == (name not in withheld)
     state.close()
+
+
+def test_windows_are_those_of_the_settings_and_counted_by_property_for_whom_may_see_it(ada):
+    say(ada, 1, "marketing", "granted")
+    given = settings(SEGMENTS, ["36h", "30d", "90d"], ["category", "topic"])
+
+    def windows(purpose):
+        profile = read_profile(ada, given, "ada@x.example", purpose, NOW, KEY)
+        rows = {(one.window, one.type, one.property): (one.count, one.days) for one in profile.windows}
+        return rows, {one.name for one in profile.withheld}
+
+    helping, _ = windows("support")
+    assert {window for window, _, _ in helping} == {"36h", "30d", "90d"}
+    assert helping["36h", "purchase", ""] == (3, 1)
+    assert helping["90d", "purchase", "category=hats"] == (3, 1)
+    assert helping["36h", "message", "topic=refund"] == (1, 1)
+    selling, withheld = windows("marketing")
+    assert selling["90d", "purchase", "category=hats"] == (3, 1)
+    assert not [of for _, _, of in selling if of.startswith("topic")]
+    assert "windows.topic" in withheld
+    assert "windows.category" not in withheld
+
+
+def test_a_segment_over_a_property_that_a_purpose_may_not_see_is_withheld(ada):
+    say(ada, 1, "marketing", "granted")
+    rules = {
+        "refunders": "message_count_30d[topic = 'refund'] >= 1",
+        "hatters": "purchase_count_30d[category = 'hats'] >= 1",
+        "spender": SEGMENTS["spender"],
+    }
+    given = settings(rules, ["30d"], ["category", "topic"])
+    drain(AccumulateStage(ada, given))
+    drain(RefreshSegmentsStage(ada, given, None, lambda: NOW))
+
+    def inside(purpose):
+        profile = read_profile(ada, given, "ada@x.example", purpose, NOW, KEY)
+        return {one.name for one in profile.segments}
+
+    assert inside("support") == {"refunders", "hatters", "spender"}
+    assert inside("marketing") == {"hatters", "spender"}
