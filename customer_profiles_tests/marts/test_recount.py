@@ -34,7 +34,7 @@ def page(at, record_no=1, **properties):
 def told(state, given, *names, record_nos=(1,)):
     """Facts of records as whoever has these settings reads them."""
     with state.reading() as conn:
-        rows = read_buckets(conn, 1, counting_of(given), record_nos)
+        rows = read_buckets(conn, state.history, 1, counting_of(given), record_nos)
     buckets = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
     return [value_of(read_fact(name, grammar_of(given)), buckets, NOW) for name in names]
 
