@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 
 from customer_profiles.orchestration.assets import history
+from customer_profiles.orchestration.housekeeping import keep_house
 from customer_profiles.orchestration.resources import PipelineResource
 from customer_profiles.orchestration.sla import CHECK, MARTS
 from customer_profiles.pipeline.rebuild import Rebuilt
@@ -17,6 +18,7 @@ REFRESH = "refresh"
 TRAIN = "train_identity_model"
 AUDIT = "audit_sources"
 REBUILD = "rebuild"
+KEEPING = "keep_house"
 CANDIDATE = "train_candidate_model"
 HISTORY = "keep_history"
 REVIEWED = "measure_reviewed_precision"
@@ -67,6 +69,7 @@ def build_jobs() -> "list[dg.JobDefinition | UnresolvedAssetJobDefinition]":
         asset_job(HISTORY, _HISTORY, "Seal what is old in the history, and merge its small segments."),
         asset_job(AUDIT, _CATALOG, "Look at every source again: tables, columns, sizes, newest data."),
         _rebuild_job,
+        _keeping_job,
     ]
 
 
@@ -79,6 +82,25 @@ def describe_rebuild(rebuilt: Rebuilt) -> dict[str, dg.MetadataValue]:
         "records that changed customer": dg.MetadataValue.int(rebuilt.moved),
         "seconds": dg.MetadataValue.float(round(rebuilt.seconds, 2)),
     }
+
+
+@dg.op(
+    name="tidy",
+    description="Prune runs, events and checks without a run, ticks, the inbox, alarms long over.",
+)
+def _tidy(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
+    with pipeline.opened() as house:
+        gone = keep_house(context.instance, house.state, house.settings)
+    context.add_output_metadata({name: dg.MetadataValue.int(count) for name, count in gone.items()})
+
+
+@dg.job(
+    name=KEEPING,
+    executor_def=dg.in_process_executor,
+    description="Keep Dagster's storage and the inbox small: `keeping` in the settings says what is left.",
+)
+def _keeping_job() -> None:
+    _tidy()
 
 
 @dg.op(name="rebuild_generation", description="Build a new generation from stored records, compare, switch.")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dagster as dg
 
-from customer_profiles.orchestration.jobs import AUDIT, CHECKS, HISTORY, REVIEWED
+from customer_profiles.orchestration.jobs import AUDIT, CHECKS, HISTORY, KEEPING, REVIEWED
 
 
 def build_schedules() -> list[dg.ScheduleDefinition]:
-    """The checks every hour; the audit of the sources, the history and the precision from review every night."""
+    """The checks and the tidying every hour; the audit of the sources, the history and the precision from review every night."""
     return [
         dg.ScheduleDefinition(
             name="nightly_audit",
@@ -29,6 +29,13 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             cron_schedule="30 3 * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
             description="Move old interactions from the database to sealed segments every night, and merge small ones.",
+        ),
+        dg.ScheduleDefinition(
+            name="hourly_keep_house",
+            job_name=KEEPING,
+            cron_schedule="45 * * * *",
+            default_status=dg.DefaultScheduleStatus.RUNNING,
+            description="Keep Dagster's storage and the inbox small.",
         ),
         dg.ScheduleDefinition(
             name="nightly_reviewed_precision",

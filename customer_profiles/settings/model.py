@@ -10,6 +10,7 @@ from customer_profiles.settings.base import Name, Part
 from customer_profiles.settings.collector import Collector
 from customer_profiles.settings.history import HistorySettings
 from customer_profiles.settings.identity import IdentitySettings
+from customer_profiles.settings.keeping import Keeping
 from customer_profiles.settings.metrics import Metrics
 from customer_profiles.settings.profiles import (
     DEFAULT_PURPOSES,
@@ -58,6 +59,8 @@ class Settings(Part):
     """When on-call is told, and how."""
     metrics: Metrics = Metrics()
     """Where Prometheus finds what is measured."""
+    keeping: Keeping = Keeping()
+    """How long what only tells of the past is kept."""
     serving: Serving = Serving()
     """How profiles are read."""
     collector: Collector = Collector()
