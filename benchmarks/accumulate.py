@@ -11,7 +11,7 @@ from customer_profiles.marts import tables as _marts  # noqa: F401
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.buckets import DAY, HOUR
 from customer_profiles.monitoring import tables as _monitoring  # noqa: F401
-from customer_profiles.settings import Settings
+from customer_profiles.settings import Settings, Windows
 from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
 from customer_profiles.state.schema import METADATA, Store, to_json
@@ -65,6 +65,9 @@ def main() -> None:
     parser.add_argument("--interactions", type=int, default=200_000)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--batch", type=int, default=20_000)
+    parser.add_argument(
+        "--property", action="append", default=[], help="count by this property too: category"
+    )
     given = parser.parse_args()
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -73,7 +76,7 @@ def main() -> None:
         with state.writing() as conn:
             METADATA[Store.STATE].create_all(conn)
         fill(state, given.interactions, given.records)
-        stage = AccumulateStage(state, Settings())
+        stage = AccumulateStage(state, Settings(windows=Windows(properties=tuple(given.property))))
         started = time.perf_counter()
         while True:
             batch = time.perf_counter()

@@ -2,19 +2,22 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
+from customer_profiles_tests.history.made import history_in
 from customer_profiles_tests.marts.late_history import LateHistory
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize(("engine", "histories"), [("sqlcipher", 25), ("postgres", 6)])
-def test_late_repeated_shuffled_and_moved_events_give_what_a_recount_of_the_history_gives(
-    state_factory, engine, histories
+def test_late_repeated_shuffled_moved_and_sealed_events_give_what_a_recount_of_the_history_gives(
+    state_factory, tmp_path_factory, engine, histories
 ):
     class History(LateHistory):
         @staticmethod
         def make_state():
-            return state_factory(engine)
+            state = state_factory(engine)
+            state.history = history_in(tmp_path_factory.mktemp("history"))
+            return state
 
     run_state_machine_as_test(
         History,
