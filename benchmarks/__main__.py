@@ -63,6 +63,12 @@ BENCHMARKS = {
         (),
         (),
     ),
+    "watch": Benchmark(
+        "benchmarks.watch",
+        "seconds from a broken SLA to its page, and what metrics and freshness cost",
+        ("--times", "5", "--events", "10000", "--pairs", "3"),
+        (),
+    ),
     "steps": Benchmark("benchmarks.identity_steps", "what each step does to precision and recall", (), ()),
 }
 
