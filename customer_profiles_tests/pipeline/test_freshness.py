@@ -12,6 +12,9 @@ from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.freshness import Freshness
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.freshness import freshness
+from customer_profiles.pipeline.lane import Lane
+from customer_profiles.pipeline.pace import Backoff, BatchSize
+from customer_profiles.sources.heads import open_head
 from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
 from customer_profiles_tests.pipeline.test_worker import QUICK, working
 from customer_profiles_tests.web.serving import wait_until
@@ -119,3 +122,26 @@ def test_once_nobody_drives_every_source_becomes_late_and_no_idle_stage_does(com
         assert {name.split(" of ")[0] for name in late(house, 600)} == {"ingest_record", "ingest_interaction"}
         assert worst is not None
         assert worst.source
+
+
+def test_a_source_with_a_backlog_has_no_new_watermark_until_it_is_read_to_its_end(company: Company) -> None:
+    with company.open() as house:
+        streaming, settings = house.settings.streaming, house.settings.sources["web"]
+        lane = Lane(
+            "web",
+            [house.ingest("web", "interaction")],
+            lambda: open_head("web", settings, streaming, house.state),
+            BatchSize(2, 2, 2),
+            Backoff(1, 1),
+        )
+        lane.advance()
+        assert lane.more
+        assert lane.watermarks == {}
+
+        before = now_micros()
+        while lane.more:
+            before = now_micros()
+            lane.advance()
+        lane.close()
+    assert lane.watermarks.keys() == {("ingest_interaction", "web")}
+    assert lane.watermarks["ingest_interaction", "web"] >= before
