@@ -11,8 +11,16 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.appliers import Applied, Arrival
 from customer_profiles.cleaning.quarantine import Rejected
 from customer_profiles.cleaning.record_book import RecordBook
-from customer_profiles.cleaning.sealed_events import REPLACED, sealed_among
-from customer_profiles.cleaning.tables import interaction, recount
+from customer_profiles.cleaning.sealed_events import (
+    REPLACED,
+    TOLD,
+    SealedEvent,
+    change_sealed,
+    content_hash,
+    event_hash,
+    sealed_among,
+)
+from customer_profiles.cleaning.tables import corrected_interaction, interaction, recount
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import insert_rows, rows_by_key, upsert_rows
 from customer_profiles.state.sequences import reserve
@@ -47,10 +55,12 @@ class InteractionApplier:
         again = {event_id: new[event_id] for event_id in held if new[event_id].again}
         for event_id in held:
             del new[event_id]
-        for event_id in sealed_among(connection, self._source, new):
+        sealed = sealed_among(connection, self._source, new)
+        sealed_again = {event_id: new[event_id] for event_id in sealed if new[event_id].again}
+        for event_id in sealed:
             del new[event_id]
         book = RecordBook(connection, self._source, self._record_feeds, received_at)
-        wanted = (*new.values(), *again.values())
+        wanted = (*new.values(), *again.values(), *sealed_again.values())
         book.load(arrival.row.values["record_key"] for arrival in wanted)
         book.see(sightings(wanted))
         book.flush()
@@ -63,6 +73,7 @@ class InteractionApplier:
             [self._row(number, one, book) for number, one in enumerate(new.values(), first)],
         )
         replaced = self._replace(connection, again, held, book)
+        replaced += self._correct(connection, sealed_again, sealed, book)
         applied.applied += replaced
         applied.duplicate = len(arrivals) - applied.applied
         if replaced:
@@ -112,12 +123,44 @@ class InteractionApplier:
                 rows.append(row)
                 touched |= {told["record_no"], held[event_id][2]}
         if touched:
-            first = reserve(connection, "recount", len(touched))
-            insert_rows(connection, recount, ("recount_no", "record_no"), enumerate(sorted(touched), first))
-        if rows:
-            reserve(connection, REPLACED, len(rows))
+            _count_anew(connection, touched, len(rows))
         kept = ("record_no", *(name for name in _TOLD if name != "received_at"))
         return upsert_rows(connection, interaction, _COLUMNS, rows, key="interaction_no", replace=kept)
+
+    def _correct(
+        self,
+        connection: sa.Connection,
+        again: Mapping[str, Arrival],
+        sealed: Mapping[str, SealedEvent],
+        book: RecordBook,
+    ) -> int:
+        """Note what a changed mapping reads differently of sealed interactions, which themselves never change."""
+        rows, noted = [], []
+        for event_id, arrival in again.items():
+            held = sealed[event_id]
+            row = self._row(held.interaction_no, arrival, book)
+            told = dict(zip(_COLUMNS, row, strict=True))
+            said = content_hash([told[name] for name in TOLD])
+            if said != held.content_hash:
+                rows.append(row)
+                noted.append((event_hash(self._source, event_id), held.interaction_no, held.record_no, said))
+        if not rows:
+            return 0
+        numbers = [row[0] for row in rows]
+        corrected = rows_by_key(connection, corrected_interaction, "interaction_no", numbers, ("record_no",))
+        touched = {row[3] for row in rows} | {one[2] for one in noted} | {row[0] for row in corrected}
+        change_sealed(connection, noted, "content_hash")
+        _count_anew(connection, touched, len(rows))
+        return upsert_rows(
+            connection, corrected_interaction, _COLUMNS, rows, key="interaction_no", replace=_COLUMNS[1:]
+        )
+
+
+def _count_anew(connection: sa.Connection, record_nos: set[int], replaced: int) -> None:
+    """Tell whoever counts these records, and whoever seals interactions, that some say something else now."""
+    first = reserve(connection, "recount", len(record_nos))
+    insert_rows(connection, recount, ("recount_no", "record_no"), enumerate(sorted(record_nos), first))
+    reserve(connection, REPLACED, replaced)
 
 
 def sightings(arrivals: Sequence[Arrival]) -> dict[str, dict[str, list[str]]]:

@@ -9,9 +9,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.interactions import rows_of
+from customer_profiles.cleaning.corrections import fold_corrections
+from customer_profiles.cleaning.interactions import any_corrected, rows_of
 from customer_profiles.cleaning.sealed_events import event_hash, forget_sealed
 from customer_profiles.state.engine import State
+from customer_profiles.state.errors import StateError
 from customer_profiles.state.history.history import History
 from customer_profiles.state.history.manifest import Segment, partitions_of, segments
 from customer_profiles.state.history.reading import of_records
@@ -46,12 +48,19 @@ def erase_from_history(state: State, history: History, record_nos: Collection[in
 
     Raises:
         SegmentError: A file cannot be read or written; what was done so far stays so.
+        StateError: A rebuild has to finish first; nothing was erased.
         CursorMoved: Another process changed the history meanwhile: call it again.
     """
     history.remove_orphans(state)
+    fold_corrections(state, history)
     theirs = pa.array(sorted(record_nos), type=pa.int64())
     partitions = {int(one) for one in partitions_of(theirs.to_numpy())} if len(theirs) else set()
     with state.reading() as connection:
+        if any_corrected(connection):
+            raise StateError(
+                "Sealed interactions wait to be written anew, which cannot be while a rebuild goes on. Let it finish, or "
+                "run `customer-profiles rebuild` if it was killed; then erase again. Nothing was erased from the history."
+            )
         there = segments(connection, partitions)
     erased = written = 0
     for segment in there:

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.tables import interaction
+from customer_profiles.cleaning.tables import corrected_interaction, interaction
 from customer_profiles.state.bulk import rows_by_key
 from customer_profiles.state.errors import StateError
 from customer_profiles.state.history.history import History
@@ -109,7 +109,7 @@ class InteractionReader:
         """The next sealed interactions of one partition; moves the place on, at last out of history."""
         inside = place["sealed"]
         walk = self._walked(connection, place)
-        rows = walk.take(limit)
+        rows = _corrected(connection, walk.take(limit), self._columns)
         if len(rows) == limit:
             place["sealed"] = {**inside, "after": list(walk.after)}
         elif inside["partition"] + 1 < PARTITIONS:
@@ -216,13 +216,23 @@ def sealed_of(
     wanted = pa.array(sorted(record_nos), type=pa.int64())
     if not len(wanted) or not any_segment(connection):
         return
+    record_nos = wanted.to_pylist()
+    corrected = any_corrected(connection)
     names = list(dict.fromkeys((*columns, "interaction_no", "record_no")))
     partitions = {int(one) for one in partitions_of(wanted.to_numpy())}
     with _known(history).opened(segments(connection, partitions)) as files:
         for rows in of_records(files, names, wanted):
             kept = rows if up_to is None else rows.filter(pc.less_equal(rows["interaction_no"], up_to))
+            if corrected:
+                stale = corrected_among(connection, kept["interaction_no"].to_pylist())
+                kept = kept.filter(pc.invert(pc.is_in(kept["interaction_no"], value_set=stale)))
             if kept.num_rows:
                 yield list(rows_of(kept.select(list(columns))))
+    own = rows_by_key(
+        connection, corrected_interaction, "record_no", record_nos, ("interaction_no", *columns)
+    )
+    if found := [row[1:] for row in own if up_to is None or row[0] <= up_to]:
+        yield found
 
 
 def interactions_of(
@@ -252,6 +262,30 @@ def _known(history: History | None) -> History:
     if history is None:
         raise StateError("Interactions of this state are sealed in its history: open it with its history.")
     return history
+
+
+def any_corrected(connection: sa.Connection) -> bool:
+    """Whether something else is said of a sealed interaction since."""
+    return connection.execute(sa.select(corrected_interaction.c.interaction_no).limit(1)).first() is not None
+
+
+def corrected_among(connection: sa.Connection, numbers: Iterable[int]) -> pa.Array:
+    """Those of some interactions that something else is said of since, rising."""
+    key = ("interaction_no",)
+    found = rows_by_key(connection, corrected_interaction, "interaction_no", numbers, key)
+    return pa.array(sorted(number for (number,) in found), type=pa.int64())
+
+
+def _corrected(connection: sa.Connection, rows: list[Row], columns: Sequence[str]) -> list[Row]:
+    """Rows of the history, with what is said of them since in the place of those that say something else."""
+    if not rows or not any_corrected(connection):
+        return rows
+    numbers = [row[0] for row in rows]
+    since = {
+        row[0]: row
+        for row in rows_by_key(connection, corrected_interaction, "interaction_no", numbers, columns)
+    }
+    return [since.get(row[0], row) for row in rows]
 
 
 def rows_of(table: pa.Table) -> Iterator[Row]:

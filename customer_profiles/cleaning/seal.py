@@ -10,7 +10,13 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
-from customer_profiles.cleaning.sealed_events import event_hash, remember_sealed, replaced_so_far
+from customer_profiles.cleaning.sealed_events import (
+    TOLD,
+    content_hash,
+    event_hash,
+    remember_sealed,
+    replaced_so_far,
+)
 from customer_profiles.cleaning.tables import interaction
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.state.bulk import arrow_table, delete_rows
@@ -128,10 +134,9 @@ def by_partition(rows: pa.Table) -> Iterator[tuple[int, pa.Table]]:
             yield partition_no, rows.slice(start, end - start)
 
 
-def _sealed(rows: pa.Table) -> list[tuple[bytes, int, int]]:
-    names = ("source", "event_id", "interaction_no", "record_no")
-    columns = [rows[name].to_pylist() for name in names]
+def _sealed(rows: pa.Table) -> list[tuple[bytes, int, int, bytes]]:
+    columns = [rows[name].to_pylist() for name in ("source", "event_id", "interaction_no", *TOLD)]
     return sorted(
-        (event_hash(source, event_id), interaction_no, record_no)
-        for source, event_id, interaction_no, record_no in zip(*columns, strict=True)
+        (event_hash(source, event_id), interaction_no, told[0], content_hash(told))
+        for source, event_id, interaction_no, *told in zip(*columns, strict=True)
     )

@@ -76,24 +76,39 @@ identifier = sa.Table(
     comment="The identifiers of the living records: normalised emails, phones, user IDs, devices.",
 )
 
+
+def _interaction_columns() -> list[sa.Column[object]]:
+    return [
+        column("interaction_no", Number, primary_key=True, owner=Owner.RECORD, data_class=DataClass.NONE),
+        column("source", Text, owner=Owner.SOURCE, data_class=DataClass.NONE),
+        column("event_id", Text, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+        column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+        column("type", Text, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
+        column("channel", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
+        column("occurred_at", Micros, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
+        column("received_at", Micros, owner=Owner.RECORD, data_class=DataClass.NONE),
+        column("value", Number, nullable=True, owner=Owner.RECORD, data_class=DataClass.FINANCIAL),
+        column("currency", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.FINANCIAL),
+        column("properties", Json, nullable=True, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
+    ]
+
+
 interaction = sa.Table(
     "interaction",
     STATE,
-    column("interaction_no", Number, primary_key=True, owner=Owner.RECORD, data_class=DataClass.NONE),
-    column("source", Text, owner=Owner.SOURCE, data_class=DataClass.NONE),
-    column("event_id", Text, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
-    column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
-    column("type", Text, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
-    column("channel", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
-    column("occurred_at", Micros, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
-    column("received_at", Micros, owner=Owner.RECORD, data_class=DataClass.NONE),
-    column("value", Number, nullable=True, owner=Owner.RECORD, data_class=DataClass.FINANCIAL),
-    column("currency", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.FINANCIAL),
-    column("properties", Json, nullable=True, owner=Owner.RECORD, data_class=DataClass.BEHAVIOURAL),
+    *_interaction_columns(),
     sa.UniqueConstraint("source", "event_id"),
     sa.Index("interaction_record", "record_no"),
     sa.Index("interaction_occurred", "occurred_at"),
     comment="Something a person did; an event ID of a source counts once.",
+)
+
+corrected_interaction = sa.Table(
+    "corrected_interaction",
+    STATE,
+    *_interaction_columns(),
+    sa.Index("corrected_interaction_record", "record_no"),
+    comment="What a changed mapping reads of sealed interactions; stands over them until it is written into the history.",
 )
 
 recount = sa.Table(
@@ -110,6 +125,7 @@ sealed_event = sa.Table(
     column("event_hash", Bytes, primary_key=True, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
     column("interaction_no", Number, owner=Owner.RECORD, data_class=DataClass.NONE),
     column("record_no", Number, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
+    column("content_hash", Bytes, nullable=True, owner=Owner.RECORD, data_class=DataClass.PSEUDONYM),
     sqlite_with_rowid=False,
     comment="The events whose interactions are sealed in the history, so that they count once for ever.",
 )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from customer_profiles.cleaning.corrections import fold_corrections
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.cleaning.seal import DAY, SEALED_AT_ONCE
 from customer_profiles.cleaning.tables import interaction
@@ -27,11 +28,13 @@ class Kept:
     Attributes:
         orphans: Files removed that a killed process left.
         sealed: What the sealing did, all its batches added up.
+        corrected: Sealed interactions that were written anew, for a changed mapping reads them differently.
         compacted: What was merged.
     """
 
     orphans: int
     sealed: StageResult
+    corrected: int
     compacted: Compacted
 
 
@@ -120,7 +123,7 @@ def keep_history(
     progress: Callable[[StageResult], None] | None = None,
     limit: int = SEALED_AT_ONCE,
 ) -> Kept:
-    """Remove orphans, seal all that is old enough, compact.
+    """Remove orphans, seal all that is old enough, write corrections into the history, compact.
 
     Killed anywhere, the next call goes on; nothing is lost or counted twice.
 
@@ -145,4 +148,5 @@ def keep_history(
             progress(results[-1])
     sealed = total_of(results)
     assert sealed is not None  # a stage always says what it did
-    return Kept(orphans, sealed, history.compact(state))
+    corrected = fold_corrections(state, history)
+    return Kept(orphans, sealed, corrected, history.compact(state))

@@ -97,7 +97,9 @@ def marts(state: State, generation: int) -> Mapping[str, list[tuple[Any, ...]]]:
             )
             left_out = {"generation", "changed_no"}
             held[table] = sorted(
-                tuple(value for name, value in row._mapping.items() if name not in left_out) for row in rows
+                tuple(value for name, value in row._mapping.items() if name not in left_out)
+                for row in rows
+                if row._mapping.get("last_at", 0) is not None  # a record that nothing is left of
             )
     return held
 

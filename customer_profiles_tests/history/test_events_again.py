@@ -6,10 +6,14 @@ from typing import Any
 
 import pytest
 
+from customer_profiles.cleaning.erase_history import erase_from_history
 from customer_profiles.pipeline.history import keep_history
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State
+from customer_profiles.state.errors import StateError
+from customer_profiles.state.generations import abandon_generation
 from customer_profiles.state.history.history import History
+from customer_profiles.state.history.manifest import partition_of, segments
 from customer_profiles_tests.cleaning.made import (
     NOW,
     assert_adds_up,
@@ -20,7 +24,16 @@ from customer_profiles_tests.cleaning.made import (
 )
 from customer_profiles_tests.cleaning.made import drain as drain_ingest
 from customer_profiles_tests.cleaning.test_interactions import WEB, event
-from customer_profiles_tests.history.made import accumulate, history_in, marts, rebuilt, sealing
+from customer_profiles_tests.history.made import (
+    COLUMNS,
+    accumulate,
+    begun,
+    everything,
+    history_in,
+    marts,
+    rebuilt,
+    sealing,
+)
 from customer_profiles_tests.marts.made import drain
 
 LATER = NOW + 120 * 24 * 60 * 60 * 1_000_000
@@ -76,3 +89,86 @@ def test_a_late_event_counts_after_its_time_was_sealed(
     assert keep_history(state, history, sealing(state, history, now=LATER)).sealed.applied == 1
     assert rebuilt(state, history) == marts(state, 1)
     assert take_in("c", [event(10, timestamp="2026-10-01T09:00:00Z")], now=LATER).duplicate == 1
+
+
+SHOP = WEB.replace("record_key: userId", "record_key: accountId").replace(
+    "channel: {value: web}", "channel: {value: shop}"
+)
+"""Another reading of the same rows: other records, another channel."""
+
+
+@pytest.fixture
+def sealed(state: State, history: History, take_in: Callable[..., Any]) -> State:
+    given = [event(number, userId=f"u{number % 7}", accountId=f"a{number % 11}") for number in range(60)]
+    take_in("a", given)
+    assert keep_history(state, history, sealing(state, history, now=LATER)).sealed.applied == 60
+    return state
+
+
+def test_a_changed_mapping_reads_sealed_events_anew(
+    sealed: State, history: History, take_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    result = take_in("b", [event(99)], LATER, settings_of(SHOP, tmp_path))
+
+    assert (result.received, result.applied, result.facts["replaced"]) == (61, 61, 60)
+    channels = "SELECT channel, sum(count) FROM bucket WHERE grain = 'lifetime' GROUP BY channel"
+    assert rows_of(sealed, channels) == [("shop", 61)]
+    accounts = (
+        "SELECT count(DISTINCT record_no) FROM bucket JOIN record USING (record_no) WHERE source_key LIKE 'a%' "
+        "AND source_key NOT LIKE 'anonymous%'"
+    )
+    assert rows_of(sealed, accounts) == [11]
+    assert rebuilt(sealed, history) == marts(sealed, 1)
+    assert_adds_up(sealed)
+
+
+def test_what_is_read_anew_is_written_into_the_history_when_nothing_is_being_built(
+    sealed: State, history: History, take_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    take_in("b", [event(99)], LATER, settings_of(SHOP, tmp_path))
+    held = everything(sealed, history)
+    generation = begun(sealed)
+    assert keep_history(sealed, history, sealing(sealed, history, now=LATER)).corrected == 0
+    assert everything(sealed, history) == held
+    with sealed.writing() as connection:
+        abandon_generation(connection, generation)
+
+    assert keep_history(sealed, history, sealing(sealed, history, now=LATER)).corrected == 60
+
+    assert rows_of(sealed, "SELECT count(*) FROM corrected_interaction") == [0]
+    received = [name for name in COLUMNS].index("received_at")
+    without = [[*row[:received], *row[received + 1 :]] for row in everything(sealed, history)]
+    assert without == [[*row[:received], *row[received + 1 :]] for row in held]
+    assert {row[received] for row in everything(sealed, history)[:60]} == {NOW}
+    with sealed.reading() as connection:
+        for segment in segments(connection):
+            with history.opened([segment]) as (file,):
+                found = {
+                    one
+                    for group in file.groups
+                    for one in file.read(group, ["record_no"])["record_no"].to_pylist()
+                }
+            assert {partition_of(one) for one in found} == {segment.partition_no}
+    assert rebuilt(sealed, history) == marts(sealed, 1)
+    # The same reading again says nothing new.
+    again = take_in("c", [], LATER, settings_of(SHOP + " " * 3, tmp_path))
+    assert again.applied == 0
+
+
+def test_an_erasure_takes_out_what_was_read_anew(
+    sealed: State, history: History, take_in: Callable[..., Any], tmp_path: Path
+) -> None:
+    take_in("b", [], LATER, settings_of(SHOP, tmp_path))
+    (number,) = rows_of(sealed, "SELECT record_no FROM record WHERE source_key = 'a3'")
+    held = everything(sealed, history)
+
+    generation = begun(sealed)
+    with pytest.raises(StateError, match="while a rebuild goes on"):
+        erase_from_history(sealed, history, [number])
+    with sealed.writing() as connection:
+        abandon_generation(connection, generation)
+    erased = erase_from_history(sealed, history, [number])
+
+    assert erased.interactions == sum(row[3] == number for row in held) == 6
+    left = everything(sealed, history)
+    assert [row[:3] for row in left] == [row[:3] for row in held if row[3] != number]

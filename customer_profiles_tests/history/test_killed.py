@@ -5,9 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from customer_profiles.cleaning.interactions import any_corrected
+from customer_profiles.cleaning.tables import corrected_interaction
+from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
 from customer_profiles_tests.history.killing import AfterSealing, AtTheDisk, Point, keep_history_and_die
 from customer_profiles_tests.history.made import (
+    COLUMNS,
     accumulate,
     everything,
     files_of,
@@ -119,6 +123,38 @@ def test_killed_while_it_removes_orphans_it_goes_on_removing_them(
     assert seal(filled, history, LIMIT).orphans == left
     assert files_of(history) == named(filled, history)
     assert everything(filled, history) == before
+
+
+@pytest.mark.parametrize(
+    "point",
+    [
+        AtTheDisk("after", "rename"),  # what is left is written, what moves is not
+        AtTheDisk("after", "rename", 2),
+        During('DELETE FROM "corrected_interaction"'),
+        Before('DELETE FROM "corrected_interaction"', 2),
+        AtTheDisk("before", "unlink"),
+    ],
+    ids=str,
+)
+def test_killed_while_it_writes_what_is_said_since_it_goes_on(
+    filled: State, folder: Path, point: Point
+) -> None:
+    history = history_in(folder)
+    seal(filled, history, 1_000)
+    said = [(*row[:3], row[3] % RECORDS + 1, *row[4:]) for row in everything(filled, history)[:OLD:3]]
+    with filled.writing() as connection:
+        insert_rows(connection, corrected_interaction, COLUMNS, said)
+    before = everything(filled, history)
+    assert before != said
+
+    keep_history_and_die(filled.url, folder, point, LIMIT)
+
+    assert everything(filled, history) == before
+    seal(filled, history, LIMIT)
+    assert everything(filled, history) == before
+    assert files_of(history) == named(filled, history)
+    with filled.reading() as connection:
+        assert not any_corrected(connection)
 
 
 def test_files_look_like_orphans_to_an_older_state_and_are_kept_while_it_misses_others(

@@ -21,6 +21,7 @@ from customer_profiles.marts.segment_changes import changes_since
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.marts.windows import counting_of
+from customer_profiles.pipeline.history import keep_history
 from customer_profiles.settings import Settings
 from customer_profiles.sources.envelope import Envelope
 from customer_profiles.state.cursors import read_cursor
@@ -188,9 +189,7 @@ class LateHistory(RuleBasedStateMachine):
     @rule(given=st.lists(events(), min_size=1, max_size=3, unique_by=lambda one: one["event_id"]))
     def read_again(self, given: list[dict[str, Any]]) -> None:
         """A changed mapping reads events that are there another way: other records, moments, values."""
-        with self.state.reading() as conn:
-            there = set(conn.exec_driver_sql("SELECT event_id FROM interaction").scalars())
-        given = [one for one in given if one["event_id"] in there]  # what is sealed stays as it is
+        given = [one for one in given if one["event_id"] in self.known.events]
         self._take(given, again=True)
         for one in given:
             self.known.events[one["event_id"]] = self._happened(one)
@@ -239,13 +238,17 @@ class LateHistory(RuleBasedStateMachine):
             promote_generation(conn, rebuilt, {})
         clear_generations(self.state, ["accumulate", "refresh_traits", "refresh_segments"])
 
-    @rule(limit=st.sampled_from([1, 5]))
-    def seal(self, limit: int) -> None:
-        """Old events leave the database for the history."""
+    @rule(days=st.sampled_from([1, 3, 20]), limit=st.sampled_from([1, 5, 1_000]), whole=st.booleans())
+    def seal(self, days: int, limit: int, whole: bool) -> None:
+        """Old events leave the database for the history: some of them, or all, and the history is put in order."""
         history = self.state.history
         assert history is not None
-
-        sealing(self.state, history, 20, self.known.now).advance(limit)
+        stage = sealing(self.state, history, days, self.known.now)
+        if whole:
+            keep_history(self.state, history, stage, limit=limit)
+        else:
+            stage.advance(limit)
+        self.what_is_read_is_right()
 
     @rule()
     def everything_is_what_a_recount_gives(self) -> None:

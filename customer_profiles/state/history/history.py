@@ -280,6 +280,7 @@ class History:
         chosen: Sequence[Segment],
         kept: Callable[[pa.Table], pa.Table] | None = None,
         with_it: Callable[[sa.Connection], None] | None = None,
+        beside: Callable[[str], list[Segment]] | None = None,
     ) -> list[Segment]:
         """Put one segment in the place of several of one partition, in one transaction.
 
@@ -288,6 +289,7 @@ class History:
             chosen: Segments of one partition.
             kept: Gives what is kept of some rows; all of them when None.
             with_it: What else commits with it.
+            beside: Writes more segments, once all that is kept was; gets the home of this state's segments.
 
         Returns:
             The new segment; none when no row was kept.
@@ -302,6 +304,7 @@ class History:
             parts = in_order(files, columns)
             written = self.write(home, chosen[0].partition_no, map(kept, parts) if kept else parts)
         added = [written] if written else []
+        added += beside(home) if beside else []
         with state.writing() as connection:
             self.commit(connection, added, chosen)
             if with_it is not None:
