@@ -23,7 +23,7 @@ from customer_profiles_tests.postgres_server import PostgresServer
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
-MOVES_ON = {"ledger", "sequence", "cursor", "generation", "identity_commit"}
+MOVES_ON = {"ledger", "sequence", "cursor", "generation", "identity_commit", "watermark"}
 """What says that work was done, and so says it of a rebuild."""
 ANEW = {table.name: {"generation", "changed_no", "version", "event_no"} for table in derived_tables()}
 """What a rebuild numbers anew; a profile's version goes on, so that no consumer takes it for an old one."""
