@@ -56,6 +56,12 @@ BENCHMARKS = {
         ("--customers", "2000"),
         (),
     ),
+    "stream": Benchmark(
+        "benchmarks.stream",
+        "the worker beside a large state: interactions a second, latency, one batch, an outage",
+        ("--customers", "2000", "--seconds", "10", "--minutes", "0.5", "--times", "3"),
+        ("--customers", "1000000"),
+    ),
     "guards": Benchmark("benchmarks.identity_guards", "what each guard does to precision and recall", (), ()),
     "behaviour": Benchmark(
         "benchmarks.identity_behaviour",
