@@ -38,8 +38,8 @@ from customer_profiles.sources.inbox import Arrived, append
 from customer_profiles.state.engine import State, Store
 
 SOURCE = "site"
-WARM = 2
-"""Batches before those that count."""
+WARM = 6
+"""Batches before those that count: at first every visitor is new, and later only those who follow others."""
 VISITORS = 5_000
 """Who are on the site at the same time."""
 AT_ONCE = 500
@@ -58,9 +58,8 @@ class Sender:
         dice = random.Random(1)
         self._state = state
         self._accounts = [account for _ in range(4) for account in logins(customers, 1, dice)]
-        self._crowd = Crowd(self._accounts, dice, VISITORS, f"{time.time_ns():x}")
-        # Visits are at all stages from the first event on, and not all at their beginning.
-        self._crowd.events(5 * VISITORS, time.time())
+        # Other visitors in every run: those of the run before are known by now.
+        self._crowd = Crowd(self._accounts, random.Random(), VISITORS, f"{time.time_ns():x}")
         self.sent = 0
 
     def made(self, count: int, now: float) -> list[Arrived]:
@@ -252,12 +251,13 @@ def batch(state: State, folder: Path, customers: int, times: int) -> str:
                 sender.put(sender.made(5_000, now), now)
                 counted.clear()
                 began, busy, moved = time.perf_counter(), time.process_time(), bytes_moved()
-                drain(house)
+                counted["resolved"] = drain(house)
                 now_moved = bytes_moved()
                 counts.append(
                     {
                         "seconds": time.perf_counter() - began,
                         "processor_seconds": time.process_time() - busy,
+                        "resolved": counted["resolved"],
                         "rows_written": counted["written"],
                         "statements": counted["statements"],
                         "mb_read": (now_moved[0] - moved[0]) / 1e6,
@@ -275,11 +275,16 @@ def bytes_moved() -> tuple[int, int]:
     return int(told["rchar"]), int(told["wchar"])
 
 
-def drain(house: Pipeline) -> None:
-    """Every stage once until nothing is left."""
+def drain(house: Pipeline) -> int:
+    """Every stage once until nothing is left; how many changed records were resolved."""
+    resolved = 0
     for stage in (*house.ingests(), *house.derived()):
-        while stage.advance(10_000).more:
-            pass
+        more = True
+        while more:
+            result = stage.advance(10_000)
+            resolved += result.received if stage.name == "resolve" else 0
+            more = result.more
+    return resolved
 
 
 @contextmanager
