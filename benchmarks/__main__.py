@@ -38,6 +38,12 @@ BENCHMARKS = {
         ("--events", "20000"),
         (),
     ),
+    "history": Benchmark(
+        "benchmarks.history",
+        "sealing old interactions, and reading them back",
+        ("--interactions", "100000", "--records", "10000"),
+        (),
+    ),
     "identity": Benchmark(
         "benchmarks.identity_million",
         "train, score and cluster beside plain Splink, and writing the graph",

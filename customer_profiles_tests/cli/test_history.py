@@ -1,0 +1,52 @@
+"""The history on the command line: what was sealed, what is wrong, what a customer did."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from customer_profiles_tests.cli.conftest import Command
+
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("cli")]
+
+
+@pytest.fixture
+def own(company: Path, tmp_path: Path) -> Path:
+    """A company that may be changed."""
+    shutil.copytree(company.parent, tmp_path / "own")
+    return tmp_path / "own" / company.name
+
+
+def test_what_is_old_is_sealed_and_every_count_stays(command: Command, own: Path) -> None:
+    before = command("history", "status", "--json", settings=own).json
+    assert before["interactions"] == 0
+    assert before["due"] > 1_000
+    who = command(
+        "query", "SELECT source_key FROM record WHERE source = 'crm' LIMIT 1", "--json", settings=own
+    ).json
+    shown = ("profile", "show", f"crm:{who[0]['source_key']}", "--history", "--limit", 1_000, "--json")
+    profile = command(*shown, settings=own).json
+
+    told = command("history", "seal", settings=own)
+
+    assert f"{before['due']:,} interactions were sealed" in told.out
+    after = command("history", "status", "--deep", "--json", settings=own).json
+    assert (after["interactions"], after["due"], after["problems"]) == (before["due"], 0, [])
+    assert after["in_database"] == before["in_database"] - before["due"]
+    assert command(*shown, settings=own).json["history"] == profile["history"]
+    assert command("history", "compact", settings=own).out == "There is nothing to merge.\n"
+    assert command("rebuild", "--json", settings=own).json["moved"] == 0
+
+
+def test_a_missing_segment_ends_with_a_finding_that_names_it(command: Command, own: Path) -> None:
+    command("history", "seal", settings=own)
+    lost = sorted((own.parent / ".data/state/history").rglob("*.parquet"))[0]
+    lost.unlink()
+
+    told = command("history", "status", settings=own)
+
+    assert told.code == 1
+    assert lost.name in told.out.replace("\n", "")
+    assert "Well." not in told.out
+    assert command("rebuild", settings=own).code
+    assert lost.name in command("rebuild", settings=own).error
