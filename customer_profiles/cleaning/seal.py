@@ -26,7 +26,7 @@ from customer_profiles.state.history.history import History
 from customer_profiles.state.history.manifest import PARTITIONS, partitions_of
 
 SEALED_AT_ONCE = 25_000
-"""Interactions of one transaction: the others wait about half a second for the writer's lock."""
+"""Interactions of one transaction: more would let others wait for the writer's lock for more than about a second."""
 
 DAY = 24 * 60 * 60 * 1_000_000
 

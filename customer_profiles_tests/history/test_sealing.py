@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.sealed_events import sealed_among
+from customer_profiles.cleaning.sealed_events import REPLACED, sealed_among
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.marts.recount import read_buckets
 from customer_profiles.marts.windows import counting_of
@@ -14,7 +14,8 @@ from customer_profiles.monitoring.ledger import ledger_check
 from customer_profiles.state.engine import State
 from customer_profiles.state.errors import CursorMoved, StateError
 from customer_profiles.state.history.history import History
-from customer_profiles.state.history.manifest import partition_of, segments, totals
+from customer_profiles.state.history.manifest import PARTITIONS, partition_of, segments, totals
+from customer_profiles.state.sequences import reserve
 from customer_profiles_tests.history.made import (
     accumulate,
     begun,
@@ -141,7 +142,8 @@ def test_a_generation_misses_nothing_that_is_sealed_and_merged_while_it_is_built
 
 
 def test_a_batch_of_history_that_fails_is_read_again(state: State, history: History) -> None:
-    interactions(state, pages(range(300)))
+    last = next(number for number in range(1, 10_000) if partition_of(number) == PARTITIONS - 1)
+    interactions(state, [{**one, "record_no": last} for one in pages(range(300))])
     drain(accumulate(state, history))
     seal(state, history)
     generation = begun(state)
@@ -150,7 +152,7 @@ def test_a_batch_of_history_that_fails_is_read_again(state: State, history: Hist
     with state.writing() as connection:  # its next batch cannot be kept
         connection.exec_driver_sql("ALTER TABLE ledger RENAME TO ledger_away")
     with pytest.raises(sa.exc.DBAPIError):
-        building.advance(200)
+        building.advance(400)  # to the very end
     with state.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE ledger_away RENAME TO ledger")
 
@@ -248,3 +250,49 @@ def test_counting_by_other_settings_counts_what_is_sealed(state: State, history:
         held[1] += value
     assert added == {tuple(key): [count, value] for *key, count, value, _ in after}
     assert sum(row[-3] for row in after if row[1] == "lifetime" and row[6].startswith("category")) == 900
+
+
+def test_what_was_replaced_while_its_files_were_written_is_not_sealed_as_it_was(
+    state: State, history: History
+) -> None:
+    interactions(state, pages(range(100)))
+    drain(accumulate(state, history))
+    stage, write, raced = sealing(state, history), history.write, []
+
+    def replace(*args):
+        if not raced:
+            raced.append(True)
+            with state.writing() as connection:
+                connection.exec_driver_sql("UPDATE interaction SET channel = 'shop' WHERE interaction_no = 5")
+                reserve(connection, REPLACED)
+        return write(*args)
+
+    history.write = replace
+    with pytest.raises(CursorMoved):
+        stage.advance(100)
+    assert in_database(state) == 100
+
+    assert stage.advance(100).applied == 100
+    assert [row[5] for row in everything(state, history)].count("shop") == 1
+
+
+def test_files_that_another_took_for_orphans_are_not_named(state: State, history: History) -> None:
+    interactions(state, pages(range(100)))
+    drain(accumulate(state, history))
+    before, commit = everything(state, history), history.commit
+    stage = sealing(state, history)
+
+    def clear(connection, added, dropped=()):
+        added_now = [history.path(one.segment) for one in added]
+        added_now[3].unlink()  # as `remove_orphans` of another process, before this one had the lock
+        commit(connection, added, dropped)
+
+    history.commit = clear
+    with pytest.raises(CursorMoved):
+        stage.advance(100)
+    history.commit = commit
+
+    assert everything(state, history) == before
+    assert in_database(state) == 100
+    assert seal(state, history).sealed.applied == 100
+    assert everything(state, history) == before
