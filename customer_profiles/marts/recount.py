@@ -15,7 +15,7 @@ from customer_profiles.cleaning.tables import interaction, recount
 from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Cell, Counting, Grain, cells
 from customer_profiles.marts.folding import COLUMNS, Row, count, counted, fold
-from customer_profiles.marts.stored import bucket_rows
+from customer_profiles.marts.stored import EVERYTHING, bucket_rows
 from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
 from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.history.history import History
@@ -100,11 +100,13 @@ class Progress:
             return self
         return replace(self, counting=wanted, counted_to=0 if self.interaction_no or self.history else None)
 
-    def counts(self, record_no: int, counting: Counting) -> bool:
-        """Whether the record's buckets are what this counting gives."""
-        return self.counting == counting.to_json() and (
-            self.counted_to is None or record_no <= self.counted_to
-        )
+    def ready(self, record_nos: Collection[int], counting: Counting) -> Collection[int]:
+        """The records whose buckets are what this counting gives."""
+        if self.counting != counting.to_json():
+            return []
+        if self.counted_to is None:
+            return record_nos
+        return [record_no for record_no in record_nos if record_no <= self.counted_to]
 
 
 def newest_recount(conn: Connection) -> int:
@@ -171,9 +173,10 @@ def read_buckets(
     generation: int,
     counting: Counting,
     record_nos: Collection[int],
-    grains: Collection[Grain] = tuple(Grain),
+    since: Mapping[Grain, int] = EVERYTHING,
+    of_property: str | None = None,
 ) -> list[tuple[Any, ...]]:
-    """Rows of the records' buckets of the given grains, right also while records are being counted anew.
+    """Rows of the records' buckets, right also while records are being counted anew.
 
     Args:
         conn: A connection that sees the state store.
@@ -181,19 +184,26 @@ def read_buckets(
         generation: The generation.
         counting: What the settings of the reader count.
         record_nos: The records.
-        grains: The grains that are wanted.
+        since: The grains that are wanted, and the earliest start of each (micros).
+        of_property: As for :func:`~customer_profiles.marts.stored.bucket_rows`.
 
     Returns:
         The fields of :class:`~customer_profiles.marts.buckets.Bucket` in order.
     """
     progress = Progress.of(read_cursor(conn, ACCUMULATE, str(generation)).position) or Progress()
-    ready = [one for one in record_nos if progress.counts(one, counting)]
-    rows = bucket_rows(conn, generation, ready, grains)
+    ready = progress.ready(record_nos, counting)
+    rows = bucket_rows(conn, generation, ready, since, of_property)
     if len(ready) < len(record_nos):
-        wanted = {str(grain) for grain in grains}
+        wanted = {str(grain): start for grain, start in since.items()}
         waiting = set(record_nos).difference(ready)
         counted_now = _counted_now(conn, history, generation, counting, waiting, progress.interaction_no)
-        rows += [cell for cell in counted_now if cell[1] in wanted]
+        rows += [
+            cell
+            for cell in counted_now
+            if cell[1] in wanted
+            and cell[2] >= wanted[cell[1]]
+            and (of_property is None or cell[6] == of_property)
+        ]
     return rows
 
 

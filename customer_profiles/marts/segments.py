@@ -11,6 +11,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
+from customer_profiles.marts.buckets import Grain
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
 from customer_profiles.marts.facts import grammar_of
@@ -271,7 +272,7 @@ class RefreshSegmentsStage:
         evaluated = Evaluated({}, {})
         if self._rules and living:
             traits = self._traits(conn, generation, living)
-            buckets = self._buckets(conn, generation, customer_of)
+            buckets = self._buckets(conn, generation, customer_of, now)
             evaluated = evaluate(self._rules, living, traits, buckets, now)
         changes = _write_memberships(conn, generation, customer_nos, evaluated, now)
         self._write_due(conn, generation, customer_nos, evaluated)
@@ -291,15 +292,19 @@ class RefreshSegmentsStage:
             found.setdefault(name, {})[customer_no] = from_json(value)
         return found
 
-    def _buckets(self, conn: Connection, generation: int, customer_of: Mapping[int, int]) -> pa.Table:
-        grains = {fact.grain for rule in self._rules for fact in rule.facts}
-        kept = {"", *(fact.of_property for rule in self._rules for fact in rule.facts)}
+    def _buckets(
+        self, conn: Connection, generation: int, customer_of: Mapping[int, int], now: int
+    ) -> pa.Table:
+        wanted: dict[str, dict[Grain, int]] = {}
+        for fact in {fact for rule in self._rules for fact in rule.facts}:
+            since, start = wanted.setdefault(fact.of_property, {}), fact.window.since(now)
+            since[fact.grain] = min(start, since.get(fact.grain, start))
         rows = [
             (customer_of[row[0]], *row[1:])
+            for of_property, since in wanted.items()
             for row in read_buckets(
-                conn, self._state.history, generation, self._counting, customer_of, grains
+                conn, self._state.history, generation, self._counting, customer_of, since, of_property
             )
-            if row[6] in kept
         ]
         columns = list(zip(*rows, strict=True)) if rows else [()] * len(BUCKET_SCHEMA)
         arrays = [pa.array(column, field.type) for column, field in zip(columns, BUCKET_SCHEMA, strict=True)]

@@ -1,6 +1,6 @@
 """What the marts keep, read back as their own types by index. Writes nothing, decides nothing."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -25,6 +25,8 @@ _BUCKET = (
     "value_sum",
     "last_at",
 )
+EVERYTHING: Mapping[Grain, int] = dict.fromkeys(Grain, 0)
+"""Every grain from the beginning."""
 _PURCHASE = ("record_no", "order_id", "purchased_at", "stated_at", "value", "currency", "categories")
 _MATTER = (
     "record_no",
@@ -43,14 +45,38 @@ _MATTER = (
 
 
 def bucket_rows(
-    conn: Connection, generation: int, record_nos: Iterable[int], grains: Collection[Grain] = tuple(Grain)
+    conn: Connection,
+    generation: int,
+    record_nos: Collection[int],
+    since: Mapping[Grain, int] = EVERYTHING,
+    of_property: str | None = None,
 ) -> list[tuple[Any, ...]]:
-    """Rows of the records' buckets of the given grains: the fields of :class:`Bucket` in order."""
-    keys = [(generation, record_no, str(grain)) for record_no in record_nos for grain in grains]
-    return rows_by_key(conn, tables.bucket, ("generation", "record_no", "grain"), keys, _BUCKET)
+    """Rows of the records' buckets: the fields of :class:`Bucket` in order.
+
+    Args:
+        conn: A connection that sees the state store.
+        generation: The generation.
+        record_nos: The records.
+        since: The grains that are wanted, and the earliest start of each (micros).
+        of_property: Only buckets of this value of a property, or with the empty text those of all; None for both kinds.
+    """
+    of = {} if of_property is None else {"property": of_property}
+    return [
+        row
+        for grain, start in since.items()
+        for row in rows_by_key(
+            conn,
+            tables.bucket,
+            "record_no",
+            record_nos,
+            _BUCKET,
+            within={"generation": generation, "grain": str(grain), **of},
+            least={"start": start},
+        )
+    ]
 
 
-def buckets_of(conn: Connection, generation: int, record_nos: Iterable[int]) -> list[Bucket]:
+def buckets_of(conn: Connection, generation: int, record_nos: Collection[int]) -> list[Bucket]:
     """All buckets of the records."""
     return [Bucket(row[0], Grain(row[1]), *row[2:]) for row in bucket_rows(conn, generation, record_nos)]
 

@@ -99,9 +99,13 @@ class WindowTotals:
     last_at: int
 
 
-def grains_of(windows: Collection[Window]) -> frozenset[Grain]:
-    """The grains that :func:`totals` reads."""
-    return frozenset(grain for one in windows for grain in (one.grain, one.day_grain))
+def starts_of(windows: Collection[Window], now: int) -> dict[Grain, int]:
+    """The grains that :func:`totals` reads, and the earliest start of each (micros)."""
+    starts: dict[Grain, int] = {}
+    for one in windows:
+        for grain in (one.grain, one.day_grain):
+            starts[grain] = min(one.since(now), starts.get(grain, now))
+    return starts
 
 
 def totals(buckets: Iterable[Bucket], now: int, windows: Sequence[Window]) -> tuple[WindowTotals, ...]:

@@ -23,7 +23,7 @@ from customer_profiles.marts.windows import (
     Window,
     WindowTotals,
     counting_of,
-    grains_of,
+    starts_of,
     totals,
     windows_of,
 )
@@ -154,8 +154,8 @@ def _folded(
     buckets: list[Bucket] = []
     windows = windows_of(settings)
     if permits("windows") or permits("channels"):
-        grains = grains_of(windows) | {Grain.LIFETIME}
-        rows = read_buckets(conn, history, generation, counting_of(settings), record_nos, grains)
+        since = starts_of(windows, empty.read_at) | {Grain.LIFETIME: 0}
+        rows = read_buckets(conn, history, generation, counting_of(settings), record_nos, since)
         buckets = [Bucket(row[0], Grain(row[1]), *row[2:]) for row in rows]
     return replace(
         empty,

@@ -4,7 +4,10 @@ Rows are tuples of plain values (int, float, str, bytes, None); JSON columns hol
 Both engines give the same: rows are sorted by key, and several rows of one key in a batch are folded first.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any
 
@@ -129,6 +132,7 @@ def rows_by_key(
     values: Iterable[Row | Any],
     columns: Sequence[str],
     within: Mapping[str, Any] | None = None,
+    least: Mapping[str, Any] | None = None,
 ) -> list[Row]:
     """The rows that have these values in the columns of `key`, through its index, in no promised order.
 
@@ -139,27 +143,26 @@ def rows_by_key(
         values: for a single column plain values or tuples of one, else tuples. Nulls find nothing.
         columns: what to give of each row.
         within: columns with the one value that all rows have there; with the key they need an index.
+        least: columns with the least value that rows have there.
 
     Returns:
         Tuples of the columns' values.
     """
     target, keys = _table(table), _names(key)
-    within = within or {}
+    where = _Where(within or {}, least or {}, "?" if connection.dialect.name == "sqlite" else "%s")
     select = "SELECT " + ", ".join(f"t.{_q(name)}" for name in columns)
     if connection.dialect.name == "sqlite" and len(keys) == 1:
         plain: set[Any] = {value for value in values if value is not None}
         if all(type(value) is int for value in plain):
-            return _rows_by_number(connection, target, keys[0], sorted(plain), select, within)
+            return _rows_by_number(connection, target, keys[0], sorted(plain), select, where)
         values = plain
     wanted = _distinct((value for value in values if value is not None), keys)
     if not wanted:
         return []
     if connection.dialect.name != "sqlite":
         source, arrays = _unnested(target, keys, wanted)
-        also = "".join(f" AND t.{_q(name)} = %s" for name in within)
-        sql = f"{select} FROM {source} JOIN {_q(target.name)} AS t ON {_matches(keys)}{also}"
-        return _driver_rows(connection, sql, (*arrays, *within.values()))
-    also = "".join(f" AND t.{_q(name)} = ?" for name in within)
+        sql = f"{select} FROM {source} JOIN {_q(target.name)} AS t ON {_matches(keys)}{where.text}"
+        return _driver_rows(connection, sql, (*arrays, *where.values))
     found: list[Row] = []
     size = _LOOKUP_VARIABLES // len(keys)
     for start in range(0, len(wanted), size):
@@ -167,10 +170,28 @@ def rows_by_key(
         marks = ", ".join([f"({', '.join('?' * len(keys))})"] * len(part))
         # CROSS JOIN keeps the order of the join: first the values, then the index.
         sql = f"WITH wanted ({_list(keys)}) AS (VALUES {marks}) {select} "
-        sql += f"FROM wanted CROSS JOIN {_q(target.name)} AS t ON {_matches(keys)}{also}"
-        marked = (*(value for row in part for value in row), *within.values())
+        sql += f"FROM wanted CROSS JOIN {_q(target.name)} AS t ON {_matches(keys)}{where.text}"
+        marked = (*(value for row in part for value in row), *where.values)
         found.extend(_driver_rows(connection, sql, marked))
     return found
+
+
+@dataclass(frozen=True)
+class _Where:
+    """What else rows must be like, beside their key."""
+
+    within: Mapping[str, Any]
+    least: Mapping[str, Any]
+    mark: str
+
+    @property
+    def text(self) -> str:
+        equal = "".join(f" AND t.{_q(name)} = {self.mark}" for name in self.within)
+        return equal + "".join(f" AND t.{_q(name)} >= {self.mark}" for name in self.least)
+
+    @property
+    def values(self) -> Row:
+        return (*self.within.values(), *self.least.values())
 
 
 def _rows_by_number(
@@ -179,14 +200,13 @@ def _rows_by_number(
     key: str,
     numbers: list[int],
     select: str,
-    within: Mapping[str, Any],
+    where: _Where,
 ) -> list[Row]:
     """As `rows_by_key` on SQLite for whole numbers: one statement, whose text is the same whatever their number."""
     if not numbers:
         return []
-    also = "".join(f" AND t.{_q(name)} = ?" for name in within)
-    sql = f"{select} FROM json_each(?) AS wanted CROSS JOIN {_q(target.name)} AS t ON t.{_q(key)} = wanted.value{also}"
-    return _driver_rows(connection, sql, (orjson.dumps(numbers).decode(), *within.values()))
+    sql = f"{select} FROM json_each(?) AS wanted CROSS JOIN {_q(target.name)} AS t ON t.{_q(key)} = wanted.value{where.text}"
+    return _driver_rows(connection, sql, (orjson.dumps(numbers).decode(), *where.values))
 
 
 def _fold(

@@ -224,6 +224,20 @@ def test_a_look_up_within_one_value_of_another_column_gives_those_rows_alone(
     assert sorted(found) == {"kind": [(1, "a"), (2, "a")], "number": [(1, "a"), (1, "b")]}[other]
 
 
+@pytest.mark.parametrize("wanted", [[1, 2], [(1, "a"), (2, "a")]])
+def test_a_look_up_from_a_least_value_on_leaves_out_what_is_below(
+    with_sums: State, wanted: list[object]
+) -> None:
+    key = ("number", "kind") if isinstance(wanted[0], tuple) else "number"
+    rows = [(1, "a", 5), (1, "b", 9), (2, "a", 7)]
+    with with_sums.writing() as connection:
+        insert_rows(connection, sums, ("number", "kind", "total"), rows)
+        found = rows_by_key(
+            connection, sums, key, wanted, ["number"], within={"kind": "a"}, least={"total": 6}
+        )
+    assert found == [(2,)]
+
+
 def test_a_look_up_of_the_largest_numbers_finds_them(with_sums: State) -> None:
     largest = [2**63 - 1, -(2**63), 2**53 + 1]
     with with_sums.writing() as connection:
