@@ -7,6 +7,7 @@ one record's street in another record's city.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from customer_profiles.contracts.classes import DataClass, Retention
@@ -53,12 +54,9 @@ class RecordView:
     observed_at: int
     fields: dict[str, Any] = field(hash=False)
 
-    def value(self, path: Sequence[str]) -> Any:
-        """The value at a path; None when it is absent or empty."""
-        value: Any = self.fields
-        for step in path:
-            value = value.get(step) if isinstance(value, dict) else None
-        return None if not value and isinstance(value, _EMPTY) else value
+
+_Said = dict[str, Any]
+"""What a record says, by name of the trait."""
 
 
 class Observed(NamedTuple):
@@ -103,14 +101,14 @@ def fold_traits(
         The traits that have a value, by name.
     """
     ranked = sorted(records, key=lambda one: (-trust.get(one.source, 0), -one.observed_at, -one.record_no))
-    by_name = {spec.name: spec for spec in specs}
+    by_field = _by_field(tuple(specs))
+    spoken = [(record, said) for record in ranked if (said := _said(record, by_field))]
     survivors: dict[str, Observed] = {}
     for group in TOGETHER:
-        members = [by_name[name] for name in group if name in by_name]
-        survivors.update(_survivors_together(ranked, members))
+        survivors.update(_survivors_together(spoken, group))
     traits = []
     for spec in specs:
-        seen = _distinct(ranked, spec)
+        seen = _distinct(spoken, spec)
         if not seen:
             continue
         if spec.many:
@@ -127,11 +125,39 @@ def fold_traits(
     return tuple(sorted(traits, key=lambda one: one.name))
 
 
-def _distinct(ranked: Sequence[RecordView], spec: TraitSpec) -> list[Observed]:
+@lru_cache
+def _by_field(specs: tuple[TraitSpec, ...]) -> Mapping[str, list[TraitSpec]]:
+    """The traits that are found in each field."""
+    found: dict[str, list[TraitSpec]] = {}
+    for spec in specs:
+        found.setdefault(spec.path[0], []).append(spec)
+    return found
+
+
+def _said(record: RecordView, by_field: Mapping[str, Sequence[TraitSpec]]) -> _Said:
+    """What a record says, by trait: most records say little, so it is asked once for what it says."""
+    said: _Said = {}
+    for field_, value in record.fields.items():
+        if _is_empty(value):
+            continue
+        for spec in by_field.get(field_, ()):
+            inside = value
+            for step in spec.path[1:]:
+                inside = inside.get(step) if isinstance(inside, dict) else None
+            if not _is_empty(inside):
+                said[spec.name] = inside
+    return said
+
+
+def _is_empty(value: Any) -> bool:
+    return not value and (value is None or isinstance(value, _EMPTY))
+
+
+def _distinct(spoken: Sequence[tuple[RecordView, _Said]], spec: TraitSpec) -> list[Observed]:
     """The distinct values of a trait, best first; a value that several hold stands with the best of them."""
     seen: dict[Any, Observed] = {}
-    for record in ranked:
-        value = record.value(spec.path)
+    for record, said in spoken:
+        value = said.get(spec.name)
         if value is None:
             continue
         for one in value if spec.many and isinstance(value, list) else (value,):
@@ -141,11 +167,13 @@ def _distinct(ranked: Sequence[RecordView], spec: TraitSpec) -> list[Observed]:
     return list(seen.values())
 
 
-def _survivors_together(ranked: Sequence[RecordView], specs: Sequence[TraitSpec]) -> dict[str, Observed]:
+def _survivors_together(
+    spoken: Sequence[tuple[RecordView, _Said]], group: Sequence[str]
+) -> dict[str, Observed]:
     """The best record's values, completed from the next ones that agree with it where both speak."""
     held: dict[str, Observed] = {}
-    for record in ranked:
-        said = {spec.name: value for spec in specs if (value := record.value(spec.path)) is not None}
+    for record, everything in spoken:
+        said = {name: everything[name] for name in group if name in everything}
         shared = said.keys() & held.keys()
         if held and not (shared and all(_same(said[name], held[name].value) for name in shared)):
             continue

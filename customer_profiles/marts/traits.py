@@ -181,6 +181,7 @@ class _KnownProfile:
     event_no: int
 
 
+_NOTHING = ("[]", "{}", "null")
 _NEW = _KnownProfile(gone=False, event_no=0)
 
 
@@ -198,7 +199,9 @@ def records_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -
             fields = dict(zip(_TEXTS, values, strict=False))
             jsons = values[len(_TEXTS) :]
             fields.update(
-                (name, from_json(value)) for name, value in zip(_JSONS, jsons, strict=True) if value
+                (name, from_json(value))
+                for name, value in zip(_JSONS, jsons, strict=True)
+                if value and value not in _NOTHING
             )
             observed_at = received_at if updated_at is None else updated_at
             found.setdefault(customer_of[record_no], []).append(
