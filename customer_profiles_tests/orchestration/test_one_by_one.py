@@ -43,6 +43,7 @@ def one_by_one(company: Company, tmp_path_factory: pytest.TempPathFactory) -> Co
         "identity_graph",
         "identity_events",
         "interaction_buckets",
+        "interaction_history",
         "traits",
         "segments",
         "segment_changes",

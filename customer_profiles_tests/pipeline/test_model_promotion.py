@@ -33,7 +33,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("pipeline")]
 
 PICKY = replace(shipped_priors(), edge_threshold=40.0)
 """Hardly any score makes an edge: customers that no identifier holds together fall apart."""
-ON_ITS_WAY = {"generation", "cursor", "ledger", "sequence", "customer_id"}
+ON_ITS_WAY = {"generation", "cursor", "ledger", "sequence", "customer_id", "watermark"}
 """What a promotion that is killed may leave of the generation that it was building; an ID leads to a claim, whoever is served."""
 
 
