@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
+from customer_profiles.identity.evaluation.verify import verify_all
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.settings import Settings
 from customer_profiles.state.cursors import CursorMoved
@@ -254,3 +255,36 @@ def test_of_two_runs_at_once_one_writes_and_the_other_says_that_nothing_was_lost
         resolve_by(stage)
     assert founders_of(state) == {"a1": ("a1", 1)}
     assert events(state) == [("create", "record")]
+
+
+def test_a_decision_on_a_record_that_came_back_moves_the_id_of_its_earlier_life(
+    state: State, settings: Settings
+) -> None:
+    """a brought b and c together, left, and came back as another: its first ID is with b, until a and b are ruled apart."""
+    take_in(
+        state,
+        [
+            ("a", {"external_ids": {"user_id": ["u"]}, "phones": ["+441632960001"]}),
+            ("b", {"external_ids": {"user_id": ["u"]}}),
+            ("c", {"phones": ["+441632960001"]}),
+        ],
+    )
+    stage = ResolveStage(state, settings)
+    resolve_by(stage)
+    take_in(state, [("a", None)], at=2_000_000)
+    take_in(state, [("a", BORIS)], at=3_000_000)
+    resolve_by(stage)
+    assert founders_of(state) == {"a": ("a", 2), "b": ("a", 1), "c": ("c", 1)}
+
+    a, b = numbers_of(state, "a", "b")
+    with state.writing() as connection:
+        decide(connection, DecisionKind.APART, [a], [b], by="steward", reason="seen", decision_id="d1")
+    resolve_by(stage)
+    assert founders_of(state) == {"a": ("a", 2), "b": ("b", 1), "c": ("a", 1)}
+    with state.reading() as connection:
+        assert verify_all(connection, settings.identity, lambda *_: None).holds
+
+    with state.writing() as connection:
+        undo(connection, "d1")
+    resolve_by(stage)
+    assert founders_of(state) == {"a": ("a", 2), "b": ("a", 1), "c": ("c", 1)}

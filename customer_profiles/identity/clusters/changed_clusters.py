@@ -65,9 +65,7 @@ def change_clusters(
     clusters: dict[int, list[int]] = {}
     for record, label in region.labels.items():
         clusters.setdefault(label, []).append(record)
-    _add_redirected(
-        clusters, graph, {record for record in named if not graph.lives(record)}, before, now, claims
-    )
+    _add_redirected(clusters, graph, named, before, now, claims)
     if only_arrivals_since is None:
         founders = claims.founders(clusters, now)
     else:
@@ -84,22 +82,23 @@ def change_clusters(
 def _add_redirected(
     clusters: dict[int, list[int]],
     graph: StoredGraph,
-    dead: set[int],
+    named: set[int],
     before: Rulings,
     now: Rulings,
     claims: ClaimsByNeed,
 ) -> None:
-    """Add the clusters outside the region that gain or lose the claim of a dead record, for a decision that names it."""
-    if not dead:
+    """Add the clusters outside the region that gain or lose a claim, for a decision that names its record.
+
+    The record may be alive: the claims of its earlier lives are with heirs all the same.
+    """
+    if not named:
         return
     known = {record for records in clusters.values() for record in records}
     holders: set[int] = set()
-    for claim_no in claims.leading_to(claims.claims_of(dead)):
-        holders |= {
-            holder
-            for rulings in (before, now)
-            if (holder := claims.claims.resolve(claim_no, rulings)) is not None
-        }
+    for claim_no in claims.leading_to(claims.claims_of(named)):
+        was, is_ = (claims.claims.resolve(claim_no, rulings) for rulings in (before, now))
+        if was != is_:
+            holders |= {holder for holder in (was, is_) if holder is not None}
     for holder in sorted(holders - known):
         if holder not in known:
             members = [record for record in graph.cluster_of(holder) if graph.lives(record)]
