@@ -14,7 +14,7 @@ import shutil
 import statistics
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -87,10 +87,9 @@ def main() -> None:
     settings = settings_in(folder)
     if given.postgres:
         settings = copied_to(given.postgres, settings)
-    records = pq.read_table(folder / "records.parquet")
-    for size, seconds, facts in measured(
-        settings, records, given.batch or (1_000, 100), given.warm, given.times
-    ):
+    sizes = given.batch or (1_000, 100)
+    arrivals = made(folder / "records.parquet", sizes, given.warm + given.times)
+    for size, seconds, facts in measured(settings, arrivals, given.warm):
         print(line(given.records, size, seconds, facts), flush=True)
     if given.splink:
         beside = splink_alone(folder.parent, settings, given.splink)
@@ -99,18 +98,16 @@ def main() -> None:
 
 
 def measured(
-    settings: Settings, records: pa.Table, sizes: Sequence[int], warm: int, times: int
+    settings: Settings, arrivals: Mapping[int, Sequence[Sequence[dict[str, Any]]]], warm: int
 ) -> Iterator[tuple[int, list[float], list[dict[str, Any]]]]:
-    """By size of batch the seconds of each, and what each read."""
-    chance = random.Random(1)
+    """By size of batch the seconds of each after the first ones, and what each read."""
     with open_pipeline(settings) as pipeline:
         stage = ResolveStage(pipeline.state, settings)
         number = 0
-        for size in sizes:
+        for size, batches in arrivals.items():
             seconds, facts = [], []
-            for turn in range(warm + times):
-                rows = records.take(pa.array(chance.sample(range(records.num_rows), size))).to_pylist()
-                take_in(pipeline.state, [arrival(row, chance) for row in rows], number := number + 1)
+            for turn, rows in enumerate(batches):
+                take_in(pipeline.state, rows, number := number + 1)
                 started = time.perf_counter()
                 read = stage.rows_read
                 result = stage.advance(size)
@@ -121,6 +118,21 @@ def measured(
                     seconds.append(took)
                     facts.append({**result.facts, "rows_read": stage.rows_read - read})
             yield size, seconds, facts
+
+
+def made(file: Path, sizes: Sequence[int], times: int) -> dict[int, list[list[dict[str, Any]]]]:
+    """The batches, made before anything is measured, so that the table they come from is no part of the memory."""
+    records, chance = pq.read_table(file), random.Random(1)
+    return {
+        size: [
+            [
+                arrival(row, chance)
+                for row in records.take(pa.array(chance.sample(range(records.num_rows), size))).to_pylist()
+            ]
+            for _ in range(times)
+        ]
+        for size in sizes
+    }
 
 
 def copied_to(url: str, settings: Settings) -> Settings:
