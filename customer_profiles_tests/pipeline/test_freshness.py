@@ -38,6 +38,11 @@ def late(house: Pipeline, after: float) -> set[str]:
     return {lag.name for lag in found(house, after).lags if lag.seconds >= after}
 
 
+def late_stages(house: Pipeline) -> list[str]:
+    """In the order of the stages, what will have waited 100 seconds in 100 seconds if nothing happens until then."""
+    return [lag.name for lag in found(house, 100).lags if not lag.source and lag.seconds >= 100]
+
+
 def all_caught_up(house: Pipeline) -> bool:
     return all(lag.micros is not None for lag in found(house).lags)
 
@@ -106,9 +111,8 @@ def test_a_stage_that_is_stuck_is_named_and_what_comes_after_it_is_late_too(
         broken.set()
         company.second_week()
         wait_until(lambda: bool(worker.told.failures) and found(house).lags[4].waiting > 0)
-
-        stuck = [lag for lag in found(house, 100).lags if not lag.source and lag.seconds >= 100]
-        assert [lag.name for lag in stuck] == ["resolve", "refresh_traits", "refresh_segments"]
+        # What does not come after the stuck stage gets through: a look may come before it has.
+        wait_until(lambda: late_stages(house) == ["resolve", "refresh_traits", "refresh_segments"])
         broken.clear()
         wait_until(lambda: not any(lag.waiting for lag in found(house).lags))
 
