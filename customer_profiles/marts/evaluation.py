@@ -1,20 +1,26 @@
-"""Segment rules evaluated set by set in DuckDB, in memory, over the customers of one batch. Reads no state.
+"""Segment rules evaluated set by set, in memory, over the customers of one batch. Reads no state.
 
 The facts are those of :mod:`customer_profiles.marts.facts`, computed here for thousands of customers at
-once; a test holds the two to each other.
+once, column by column; a test holds the two to each other. DuckDB decides the rules, all of them in one query.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
-from sqlglot import exp
+from numpy.typing import NDArray
 
 from customer_profiles.marts.buckets import DAY, LENGTH
-from customer_profiles.marts.facts import Fact, Measure, subject_of
+from customer_profiles.marts.facts import EVERYTHING, Fact, Measure, subject_of
 from customer_profiles.marts.rules import Rule, SegmentError
+
+Numbers = NDArray[np.int64]
+Flags = NDArray[np.bool_]
+NEVER = np.iinfo(np.int64).max
 
 BUCKET_SCHEMA = pa.schema(
     [
@@ -30,47 +36,6 @@ BUCKET_SCHEMA = pa.schema(
         ("last_at", pa.int64()),
     ]
 )
-
-# One row for each customer and fact that has at least one bucket in its window.
-_MEASURED = """
-CREATE TEMP TABLE measured AS
-SELECT
-    bucket.customer_no,
-    fact.name,
-    fact.measure,
-    CASE fact.measure
-        WHEN 'count' THEN sum(bucket.count)
-        WHEN 'days' THEN count(DISTINCT bucket.start // $day)
-        WHEN 'value' THEN sum(bucket.value_sum)
-        ELSE greatest(0, ($now - max(bucket.last_at)) // $day)
-    END::BIGINT AS value,
-    min(bucket.start) + fact.leaves_after AS leaves_at,
-    max(bucket.last_at) AS last_at
-FROM bucket
-JOIN fact
-    ON fact.grain = bucket.grain
-    AND bucket.start >= fact.since
-    AND bucket.property = fact.property
-    AND (fact.subject = 'interaction' OR fact.subject = bucket.type OR fact.subject = bucket.channel)
-    AND (fact.measure <> 'value' OR fact.currency = bucket.currency)
-GROUP BY bucket.customer_no, fact.name, fact.measure, fact.leaves_after
-"""
-
-_DUE = """
-SELECT used.segment, measured.customer_no, min(
-    CASE
-        WHEN measured.measure <> 'days_since_last' THEN measured.leaves_at
-        WHEN used.days IS NULL THEN measured.last_at + (measured.value + 1) * $day
-        ELSE measured.last_at + list_min(list_filter(used.days, lambda d: d > measured.value)) * $day
-    END
-) AS due_at
-FROM measured
-JOIN used ON used.name = measured.name
-GROUP BY used.segment, measured.customer_no
-HAVING due_at IS NOT NULL
-ORDER BY used.segment, measured.customer_no
-"""
-
 
 @dataclass(frozen=True, slots=True)
 class Evaluated:
@@ -96,7 +61,7 @@ def evaluate(
 
     Args:
         rules: The rules.
-        customers: The customers' numbers.
+        customers: The customers' numbers, rising.
         traits: Of each trait a rule uses, its values by customer; customers without one are left out.
         buckets: Buckets of all records of the customers, as `BUCKET_SCHEMA`.
         now: Micros.
@@ -104,28 +69,21 @@ def evaluate(
     Raises:
         SegmentError: a rule compares what cannot be compared.
     """
-    with duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "2"}) as connection:
-        facts = {fact.name: fact for rule in rules for fact in rule.facts}
-        connection.register("bucket", _with_subjects(buckets))
-        connection.register("fact", _fact_table(facts.values(), now))
-        connection.register("used", _use_table(rules))
-        connection.register("trait", _trait_table(rules, customers, traits))
-        connection.execute(_MEASURED, {"now": now, "day": DAY})
-        connection.execute(f"CREATE TEMP TABLE known AS {_known(facts.values())}")
-        members: dict[str, frozenset[int]] = {}
-        for rule in rules:
-            try:
-                rows = connection.execute(f"SELECT customer_no FROM known WHERE {rule.condition}").fetchall()
-            except duckdb.Error as error:
-                raise SegmentError(
-                    f"segments.{rule.segment}.when compares things of different types "
-                    f"({type(error).__name__}): quote texts, leave numbers bare, "
-                    "declare numeric traits as numbers."
-                ) from None
-            members[rule.segment] = frozenset(customer_no for (customer_no,) in rows)
-        due: dict[str, dict[int, int]] = {rule.segment: {} for rule in rules}
-        for segment, customer_no, due_at in connection.execute(_DUE, {"day": DAY}).fetchall():
-            due[segment][customer_no] = due_at
+    numbers = np.array(customers, dtype=np.int64)
+    columns = _Columns(buckets, numbers)
+    facts = {fact.name: columns.measure(fact, now) for rule in rules for fact in rule.facts}
+    known = _trait_table(rules, customers, traits)
+    for fact in {fact.name: fact for rule in rules for fact in rule.facts}.values():
+        known = known.append_column(fact.column, facts[fact.name].values)
+    inside = _decide(rules, known)
+    members = {rule.segment: frozenset(numbers[inside[rule.segment]].tolist()) for rule in rules}
+    due: dict[str, dict[int, int]] = {}
+    for rule in rules:
+        at = np.full(len(numbers), NEVER)
+        for fact in rule.facts:
+            at = np.minimum(at, facts[fact.name].next_change(rule.days.get(fact.name)))
+        coming = np.flatnonzero(at < NEVER)
+        due[rule.segment] = dict(zip(numbers[coming].tolist(), at[coming].tolist(), strict=True))
     return Evaluated(members, due)
 
 
@@ -138,61 +96,128 @@ def check_rules(rules: Sequence[Rule]) -> None:
     evaluate(rules, (), {}, BUCKET_SCHEMA.empty_table(), 0)
 
 
-def _with_subjects(buckets: pa.Table) -> pa.Table:
-    """Types and channels as names of facts write them."""
-    for name in ("type", "channel"):
-        coded = buckets.column(name).combine_chunks().dictionary_encode()
-        words = pa.array([subject_of(word) for word in coded.dictionary.to_pylist()], pa.string())
-        at = buckets.schema.get_field_index(name)
-        buckets = buckets.set_column(at, name, words.take(coded.indices))
-    return buckets
+@dataclass(frozen=True, slots=True)
+class _Measured:
+    """A fact of every customer of the batch.
+
+    Attributes:
+        fact: Which.
+        there: Who has a bucket in its window.
+        values: The fact, as rules read it.
+        days: For days since the last: how many passed. ``last_at``: and since when (micros).
+        leaves_at: For all else: when the oldest bucket leaves the window (micros).
+    """
+
+    fact: Fact
+    there: Flags
+    values: pa.Array
+    days: Numbers
+    last_at: Numbers
+    leaves_at: Numbers
+
+    def next_change(self, days: Sequence[int] | None) -> Numbers:
+        """When the fact can change with time alone, by customer; see :func:`~customer_profiles.marts.facts.next_change`."""
+        if self.fact.measure != Measure.DAYS_SINCE_LAST:
+            return self.leaves_at
+        if days is None:
+            coming, some = self.days + 1, self.there
+        else:
+            wanted = np.unique(np.array(days, dtype=np.int64))
+            place = np.searchsorted(wanted, self.days, side="right")
+            some = self.there & (place < len(wanted))
+            coming = np.append(wanted, 0)[place]
+        return np.where(some, self.last_at + coming * DAY, NEVER)
 
 
-def _known(facts: Iterable[Fact]) -> str:
-    """The query of one row for each customer: its traits, and its facts as columns."""
-    pivoted, chosen = "", ""
-    for fact in facts:
-        text = exp.Literal.string(fact.name).sql(dialect="duckdb")
-        name = exp.to_identifier(fact.column, quoted=True).sql(dialect="duckdb")
-        pivoted += f", max(value) FILTER (WHERE name = {text}) AS {name}"
-        chosen += (
-            f", {name}" if fact.measure == Measure.DAYS_SINCE_LAST else f", coalesce({name}, 0) AS {name}"
+class _Columns:
+    """The buckets of a batch by column, texts as numbers."""
+
+    def __init__(self, buckets: pa.Table, customers: Numbers) -> None:
+        self._size = len(customers)
+        self._place = np.searchsorted(customers, buckets.column("customer_no").to_numpy())
+        self._start, self._count, self._value, self._last = (
+            buckets.column(name).to_numpy() for name in ("start", "count", "value_sum", "last_at")
         )
-    return (
-        f"SELECT trait.*{chosen} FROM trait LEFT JOIN "
-        f"(SELECT customer_no{pivoted} FROM measured GROUP BY customer_no) AS by_customer USING (customer_no)"
+        self._words: dict[str, tuple[list[str], NDArray[np.int32]]] = {}
+        for name in ("grain", "type", "channel", "currency", "property"):
+            coded = buckets.column(name).combine_chunks().dictionary_encode()
+            words = coded.dictionary.to_pylist()
+            if name in ("type", "channel"):
+                words = [subject_of(word) for word in words]
+            self._words[name] = words, coded.indices.to_numpy()
+
+    def measure(self, fact: Fact, now: int) -> _Measured:
+        """A fact of every customer."""
+        inside = self._is("grain", str(fact.grain)) & self._is("property", fact.of_property)
+        inside &= self._start >= fact.window.since(now)
+        if fact.subject != EVERYTHING:
+            inside &= self._is("type", fact.subject) | self._is("channel", fact.subject)
+        if fact.measure == Measure.VALUE:
+            inside &= self._is("currency", fact.currency)
+        place = self._place[inside]
+        there = np.zeros(self._size, dtype=np.bool_)
+        there[place] = True
+        last_at, leaves_at = np.zeros(self._size, dtype=np.int64), np.full(self._size, NEVER)
+        days, values = np.zeros(self._size, dtype=np.int64), np.zeros(self._size, dtype=np.int64)
+        if fact.measure == Measure.DAYS_SINCE_LAST:
+            np.maximum.at(last_at, place, self._last[inside])
+            days = np.maximum(0, (now - last_at) // DAY)
+            return _Measured(fact, there, pa.array(days, mask=~there), days, last_at, leaves_at)
+        if fact.measure == Measure.DAYS:
+            each = np.unique(np.stack([place, self._start[inside] // DAY], axis=1), axis=0)
+            values = np.bincount(each[:, 0], minlength=self._size)
+        else:
+            np.add.at(
+                values, place, (self._value if fact.measure == Measure.VALUE else self._count)[inside]
+            )
+        if fact.window.length is not None:
+            np.minimum.at(leaves_at, place, self._start[inside])
+            leaves_at[there] += fact.window.length + LENGTH[fact.window.grain]
+        return _Measured(fact, there, pa.array(values), days, last_at, leaves_at)
+
+    def _is(self, column: str, word: str) -> Flags:
+        words, codes = self._words[column]
+        return np.array([each == word for each in words] or [False])[codes]
+
+
+@cache
+def _database() -> duckdb.DuckDBPyConnection:
+    """Kept: opening one takes longer than deciding the rules of a batch."""
+    return duckdb.connect(":memory:", config={"enable_external_access": "false", "threads": "1"})
+
+
+def _decide(rules: Sequence[Rule], known: pa.Table) -> dict[str, Flags]:
+    """Of each segment, which rows of the table are inside."""
+    if not rules:
+        return {}
+    with _database().cursor() as connection:
+        connection.register("known", known)
+        try:
+            return _ask(connection, rules)
+        except duckdb.Error:
+            for rule in rules:
+                _ask_by_itself(connection, rule)
+            raise
+
+
+def _ask(connection: duckdb.DuckDBPyConnection, rules: Sequence[Rule]) -> dict[str, Flags]:
+    said = ", ".join(
+        f"CASE WHEN {rule.condition} THEN true ELSE false END AS rule_{place}"
+        for place, rule in enumerate(rules)
     )
+    answers = connection.execute(f"SELECT {said} FROM known").fetchnumpy()
+    return {rule.segment: np.asarray(answers[f"rule_{place}"]) for place, rule in enumerate(rules)}
 
 
-def _fact_table(facts: Iterable[Fact], now: int) -> pa.Table:
-    rows = [
-        (
-            fact.name,
-            fact.subject,
-            str(fact.measure),
-            str(fact.grain),
-            fact.window.since(now),
-            None if fact.window.length is None else fact.window.length + LENGTH[fact.window.grain],
-            fact.currency,
-            fact.of_property,
-        )
-        for fact in facts
-    ]
-    names = ("name", "subject", "measure", "grain", "since", "leaves_after", "currency", "property")
-    types = (pa.string(),) * 4 + (pa.int64(), pa.int64(), pa.string(), pa.string())
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(names)
-    return pa.table([pa.array(values, kind) for values, kind in zip(columns, types, strict=True)], names)
-
-
-def _use_table(rules: Sequence[Rule]) -> pa.Table:
-    uses = [(rule.segment, fact.name, rule.days.get(fact.name)) for rule in rules for fact in rule.facts]
-    return pa.table(
-        {
-            "segment": pa.array([segment for segment, _, _ in uses], pa.string()),
-            "name": pa.array([name for _, name, _ in uses], pa.string()),
-            "days": pa.array([days for _, _, days in uses], pa.list_(pa.int64())),
-        }
-    )
+def _ask_by_itself(connection: duckdb.DuckDBPyConnection, rule: Rule) -> None:
+    try:
+        _ask(connection, [rule])
+    except duckdb.Error as error:
+        raise SegmentError(
+            f"segments.{rule.segment}.when compares things of different types "
+            f"({type(error).__name__}): quote texts, leave numbers bare, "
+            "declare numeric traits as numbers."
+        ) from None
 
 
 def _trait_table(
