@@ -123,12 +123,11 @@ def _touch_activity(
             touched[one.record_no] = _Activity(at, at)
         elif at > held.last_at or at < held.first_at:
             touched[one.record_no] = _Activity(min(at, held.first_at), max(at, held.last_at))
-    keys = [(generation, record_no) for record_no in touched]
     columns = ("record_no", "first_at", "last_at")
     before = {
         record_no: _Activity(first_at, last_at)
         for record_no, first_at, last_at in rows_by_key(
-            conn, tables.record_activity, ("generation", "record_no"), keys, columns
+            conn, tables.record_activity, "record_no", touched, columns, within={"generation": generation}
         )
         if last_at is not None
     }

@@ -233,10 +233,9 @@ class RefreshSegmentsStage:
         changes = list(changes)
         of_customers = {one for _, one, _ in changes if touched[one].kind == CauseKind.RECORD}
         found = dict(touched)
-        keys = [(generation, customer_no) for customer_no in of_customers]
-        columns = ("customer_no", "event_no")
+        columns, within = ("customer_no", "event_no"), {"generation": generation}
         for customer_no, newest in rows_by_key(
-            conn, tables.profile, ("generation", "customer_no"), keys, columns
+            conn, tables.profile, "customer_no", of_customers, columns, within
         ):
             if newest > event_no:
                 found[customer_no] = Cause(CauseKind.IDENTITY, newest)
@@ -283,13 +282,11 @@ class RefreshSegmentsStage:
     def _traits(
         self, conn: Connection, generation: int, customer_nos: Iterable[int]
     ) -> Mapping[str, Mapping[int, Any]]:
-        names = {spec.name for rule in self._rules for spec in rule.traits}
-        keys = [(generation, customer_no, name) for customer_no in customer_nos for name in names]
-        found: dict[str, dict[int, Any]] = {}
-        for customer_no, name, value in rows_by_key(
-            conn, tables.trait, ("generation", "customer_no", "name"), keys, ("customer_no", "name", "value")
-        ):
-            found.setdefault(name, {})[customer_no] = from_json(value)
+        customer_nos, found = list(customer_nos), {}
+        for name in {spec.name for rule in self._rules for spec in rule.traits}:
+            within = {"generation": generation, "name": name}
+            rows = rows_by_key(conn, tables.trait, "customer_no", customer_nos, ("customer_no", "value"), within)
+            found[name] = {customer_no: from_json(value) for customer_no, value in rows}
         return found
 
     def _buckets(
@@ -313,12 +310,14 @@ class RefreshSegmentsStage:
     def _write_due(
         self, conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated
     ) -> None:
-        key = ("generation", "segment", "customer_no")
-        keys = [(generation, rule.segment, one) for one in customer_nos for rule in self._rules]
-        before = {
-            tuple(row[:3]): row[3]
-            for row in rows_by_key(conn, tables.segment_due, key, keys, (*key, "due_at"))
-        }
+        key, customer_nos = ("generation", "segment", "customer_no"), list(customer_nos)
+        before: dict[tuple[int, str, int], int] = {}
+        for rule in self._rules:
+            within = {"generation": generation, "segment": rule.segment}
+            for one, due_at in rows_by_key(
+                conn, tables.segment_due, "customer_no", customer_nos, ("customer_no", "due_at"), within
+            ):
+                before[generation, rule.segment, one] = due_at
         after = {
             (generation, segment, customer_no): due_at
             for segment, due in evaluated.due.items()
@@ -331,17 +330,16 @@ class RefreshSegmentsStage:
 
 def _members(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, int]:
     """The customer of each of their records."""
-    keys = [(generation, customer_no) for customer_no in customer_nos]
-    return dict(rows_by_key(conn, member, ("generation", "customer_no"), keys, ("record_no", "customer_no")))
+    within = {"generation": generation}
+    return dict(rows_by_key(conn, member, "customer_no", customer_nos, ("record_no", "customer_no"), within))
 
 
 def _write_memberships(
     conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated, now: int
 ) -> set[tuple[str, int, bool]]:
     """Open and close memberships; returns segment, customer and whether it was opened, of each."""
-    keys = [(generation, customer_no) for customer_no in customer_nos]
-    columns = ("segment", "customer_no", "since", "until")
-    rows = rows_by_key(conn, tables.segment_membership, ("generation", "customer_no"), keys, columns)
+    columns, within = ("segment", "customer_no", "since", "until"), {"generation": generation}
+    rows = rows_by_key(conn, tables.segment_membership, "customer_no", customer_nos, columns, within)
     inside = {(segment, customer_no): since for segment, customer_no, since, until in rows if until is None}
     should = {(segment, one) for segment, members in evaluated.members.items() for one in members}
     entered = [(generation, *one, now, None) for one in should - inside.keys()]

@@ -26,12 +26,11 @@ def stamp(
     """
     if not changed:
         return
-    keys = [(generation, customer_no) for customer_no in changed]
     columns = ("customer_no", "version", "event_no")
     known = {
         customer_no: (version, event_no)
         for customer_no, version, event_no in rows_by_key(
-            conn, tables.profile, ("generation", "customer_no"), keys, columns
+            conn, tables.profile, "customer_no", changed, columns, within={"generation": generation}
         )
     }
     first = reserve(conn, "profile_change", len(changed))

@@ -111,11 +111,10 @@ def support_matters_by_id(
 
 def traits_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, dict[str, Trait]]:
     """The traits of the customers, by customer and name."""
-    keys = [(generation, customer_no) for customer_no in customer_nos]
     columns = ("customer_no", "name", "value", "source", "record_no", "observed_at", "losing")
     found: dict[int, dict[str, Trait]] = {}
     for customer_no, name, value, source, record_no, observed_at, losing in rows_by_key(
-        conn, tables.trait, ("generation", "customer_no"), keys, columns
+        conn, tables.trait, "customer_no", customer_nos, columns, within={"generation": generation}
     ):
         lost = tuple(Observed(*one) for one in from_json(losing))
         found.setdefault(customer_no, {})[name] = Trait(
@@ -134,8 +133,7 @@ def trait_row(generation: int, customer_no: int, trait: Trait) -> tuple[Any, ...
 def _of_records(
     conn: Connection, table: Table, generation: int, record_nos: Iterable[int], columns: tuple[str, ...]
 ) -> list[tuple[Any, ...]]:
-    keys = [(generation, record_no) for record_no in record_nos]
-    return rows_by_key(conn, table, ("generation", "record_no"), keys, columns)
+    return rows_by_key(conn, table, "record_no", record_nos, columns, within={"generation": generation})
 
 
 def _purchase(row: tuple[Any, ...]) -> Purchase:

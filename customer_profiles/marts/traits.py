@@ -187,9 +187,9 @@ _NEW = _KnownProfile(gone=False, event_no=0)
 
 def records_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, list[RecordView]]:
     """The live records of the customers."""
-    keys = [(generation, customer_no) for customer_no in customer_nos]
+    within = {"generation": generation}
     customer_of: dict[int, int] = dict(
-        rows_by_key(conn, member, ("generation", "customer_no"), keys, ("record_no", "customer_no"))
+        rows_by_key(conn, member, "customer_no", customer_nos, ("record_no", "customer_no"), within)
     )
     columns = ("record_no", "source", "updated_at", "received_at", "deleted_at", *_TEXTS, *_JSONS)
     found: dict[int, list[RecordView]] = {}
@@ -213,9 +213,8 @@ def records_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -
 def _known_profiles(
     conn: Connection, generation: int, customer_nos: Iterable[int]
 ) -> dict[int, _KnownProfile]:
-    keys = [(generation, customer_no) for customer_no in customer_nos]
-    columns = ("customer_no", "gone_at", "event_no")
-    rows = rows_by_key(conn, tables.profile, ("generation", "customer_no"), keys, columns)
+    columns, within = ("customer_no", "gone_at", "event_no"), {"generation": generation}
+    rows = rows_by_key(conn, tables.profile, "customer_no", customer_nos, columns, within)
     return {
         customer_no: _KnownProfile(gone_at is not None, event_no) for customer_no, gone_at, event_no in rows
     }
