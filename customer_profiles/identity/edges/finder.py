@@ -39,6 +39,8 @@ class EdgeFinder:
         self._bench = open_workbench()
         # A batch's tables are small: looking for the best order of joins takes longer than any order of them.
         self._bench.execute("set disabled_optimizers = 'join_order'")
+        # Sharing out so little work takes longer than doing it.
+        self._bench.execute("set threads = 1")
         self.kinds = load_kind_rules(self._bench, settings)
         load_frequencies(self._bench, bundle.frequencies, bundle.aliases)
         caps = [settings.identifiers[kind].cap for kind in self.kinds]
