@@ -37,6 +37,7 @@ BUCKET_SCHEMA = pa.schema(
     ]
 )
 
+
 @dataclass(frozen=True, slots=True)
 class Evaluated:
     """What became of a batch of customers.
@@ -167,9 +168,7 @@ class _Columns:
             each = np.unique(np.stack([place, self._start[inside] // DAY], axis=1), axis=0)
             values = np.bincount(each[:, 0], minlength=self._size)
         else:
-            np.add.at(
-                values, place, (self._value if fact.measure == Measure.VALUE else self._count)[inside]
-            )
+            np.add.at(values, place, (self._value if fact.measure == Measure.VALUE else self._count)[inside])
         if fact.window.length is not None:
             np.minimum.at(leaves_at, place, self._start[inside])
             leaves_at[there] += fact.window.length + LENGTH[fact.window.grain]

@@ -285,7 +285,9 @@ class RefreshSegmentsStage:
         customer_nos, found = list(customer_nos), {}
         for name in {spec.name for rule in self._rules for spec in rule.traits}:
             within = {"generation": generation, "name": name}
-            rows = rows_by_key(conn, tables.trait, "customer_no", customer_nos, ("customer_no", "value"), within)
+            rows = rows_by_key(
+                conn, tables.trait, "customer_no", customer_nos, ("customer_no", "value"), within
+            )
             found[name] = {customer_no: from_json(value) for customer_no, value in rows}
         return found
 
