@@ -23,8 +23,9 @@ def serve(
 ) -> None:
     """Take events over HTTP as the Segment tracking API does; what is accepted is durable before the answer.
 
-    Clients of Segment and RudderStack work unchanged: give them this address and a write key. The next
-    `customer-profiles run` brings the events into the profiles. Stop it with Ctrl-C, or kill it: nothing accepted is lost.
+    Clients of Segment and RudderStack work unchanged: give them this address and a write key.
+    `customer-profiles stream` brings the events into the profiles as they come, `customer-profiles run` once. Stop it with
+    Ctrl-C, or kill it: nothing accepted is lost.
 
     Examples: customer-profiles serve
 

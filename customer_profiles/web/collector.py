@@ -76,6 +76,11 @@ def collector_routes(
         for name in (kind, kind[0]):
             router.add_api_route(f"/v1/{name}", taking(kind), methods=["POST"])
 
+    @router.post("/v1/{path:path}")
+    async def unknown(path: str) -> Response:
+        calls = ", ".join(f"/v1/{kind}" for kind in (BATCH, *KINDS))
+        raise Refused(404, "unknown_path", f"There is no such call. Send events to one of {calls}.")
+
     @router.options("/v1/{path:path}")
     async def preflight(path: str) -> Response:
         return _to_browsers(Response(status_code=204))

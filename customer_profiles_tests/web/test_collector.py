@@ -36,6 +36,14 @@ def test_a_tracked_event_is_in_the_profile_after_a_run(collector: Served) -> Non
     assert collector.get(f"/v1/positions/{token}").json() == {"in_profiles": True}
 
 
+def test_a_call_that_is_none_is_told_which_there_are(collector: Served) -> None:
+    answer = collector.post("/v1/trak", track("m1"))
+
+    assert answer.status_code == 404
+    assert "/v1/track" in answer.text
+    assert "trak" not in answer.text.replace("track", "")
+
+
 @pytest.mark.parametrize("kind", ["track", "identify", "page", "screen", "group", "alias"])
 def test_each_call_has_a_path_by_its_name_and_by_its_first_letter(collector: Served, kind: str) -> None:
     for path in (f"/v1/{kind}", f"/v1/{kind[0]}"):
