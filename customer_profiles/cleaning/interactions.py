@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from customer_profiles.cleaning.tables import corrected_interaction, interaction
-from customer_profiles.state.bulk import rows_by_key
+from customer_profiles.state.bulk import arrow_batches, rows_by_key
 from customer_profiles.state.errors import StateError
 from customer_profiles.state.history.history import History
 from customer_profiles.state.history.manifest import (
@@ -256,6 +256,45 @@ def interactions_of(
         found += rows
     found.sort(key=lambda row: row[-2:], reverse=True)
     return [row[:-2] for row in found]
+
+
+def every_interaction(connection: sa.Connection, history: History | None) -> Iterator[pa.RecordBatch]:
+    """All interactions, wherever they are, each once and as it is said to be now, in no promised order.
+
+    Args:
+        connection: Reading the state store.
+        history: Where sealed interactions are; None for a state that has none.
+
+    Raises:
+        SegmentError: A segment is missing, was cut or changed.
+        StateError: There are sealed interactions, and it is not known where.
+    """
+    for rows in _everywhere(connection, history):
+        yield from rows.select(_EVERY_COLUMN.names).cast(_EVERY_COLUMN).to_batches()
+
+
+_EVERY_COLUMN = pa.schema(
+    [
+        (name, pa.string() if isinstance(column.type, sa.Text) else pa.int64())
+        for name, column in interaction.columns.items()
+    ]
+)
+
+
+def _everywhere(connection: sa.Connection, history: History | None) -> Iterator[pa.Table]:
+    if any_segment(connection):
+        corrected = any_corrected(connection)
+        with _known(history).opened(segments(connection)) as files:
+            for file in files:
+                for group in file.groups:
+                    rows = file.read(group, _EVERY_COLUMN.names)
+                    if corrected:
+                        stale = corrected_among(connection, rows["interaction_no"].to_pylist())
+                        rows = rows.filter(pc.invert(pc.is_in(rows["interaction_no"], value_set=stale)))
+                    yield rows
+    for table in (corrected_interaction, interaction):
+        for batch in arrow_batches(connection, sa.select(*table.columns)):
+            yield pa.Table.from_batches([batch])
 
 
 def _known(history: History | None) -> History:

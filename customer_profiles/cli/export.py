@@ -18,14 +18,21 @@ def export(
 ) -> None:
     """Write one table to a Parquet file. The file is plain: keep it where personal data may be.
 
+    Of `interaction` the file has all there are: those that are sealed in the history too.
+
     Example: customer-profiles export trait --to trait.parquet
 
     The tables there are: customer-profiles query --tables
     """
-    from customer_profiles.state.query import export_table
+    from customer_profiles.cleaning.interactions import every_interaction
+    from customer_profiles.state.query import export_table, write_parquet
 
     with open_to_read() as opened:
-        rows = export_table(opened.state, table, to)
+        if table == "interaction":
+            with opened.state.reading() as connection:
+                rows = write_parquet(table, every_interaction(connection, opened.state.history), to)
+        else:
+            rows = export_table(opened.state, table, to)
     if json:
         show_json({"table": table, "file": str(to), "rows": rows})
         return

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from customer_profiles.cli.opened import open_to_read
 from customer_profiles.cli.output import JsonOption, err, out, show_json, show_table
+
+if TYPE_CHECKING:
+    from customer_profiles.state.engine import State
 
 
 def query(
@@ -26,7 +29,7 @@ def query(
 
     A whole table as a file: customer-profiles export TABLE --to FILE.parquet
     """
-    from customer_profiles.state.query import columns_by_table, run_query
+    from customer_profiles.state.query import columns_by_table, names_table, run_query
 
     if (sql is None) == (not tables):
         raise typer.BadParameter("give one SELECT, or --tables to see what there is", param_hint="SQL")
@@ -35,6 +38,7 @@ def query(
             listed = columns_by_table(opened.state)
         else:
             answer = run_query(opened.state, sql, limit)
+            sealed = _sealed(opened.state) if names_table(sql, "interaction", opened.state) else 0
     if sql is None:
         if json:
             show_json(listed)
@@ -43,8 +47,22 @@ def query(
         return
     if answer.more:
         err.print(f"Only the first {limit:,} rows are shown; ask for more with --limit.", style="dim")
+    if sealed:
+        err.print(
+            f"{sealed:,} older interactions are sealed in the history and not asked here; "
+            "all there are: customer-profiles export interaction --to FILE.parquet",
+            style="dim",
+        )
     if json:
         show_json([dict(zip(answer.columns, row, strict=True)) for row in answer.rows])
         return
     show_table("", answer.columns, answer.rows, separated=False)
     out.print(f"{len(answer.rows):,} row{'s' * (len(answer.rows) != 1)}", style="dim")
+
+
+def _sealed(state: State) -> int:
+    """How many interactions are sealed."""
+    from customer_profiles.state.history.manifest import totals
+
+    with state.reading() as connection:
+        return totals(connection).rows

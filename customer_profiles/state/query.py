@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import sqlalchemy as sa
 import sqlglot
@@ -80,6 +81,12 @@ def run_query(state: State, sql: str, limit: int) -> Answer:
     return Answer(columns, tuple(tuple(row) for row in rows[:limit]), len(rows) > limit)
 
 
+def names_table(sql: str, table: str, state: State) -> bool:
+    """Whether a statement that can be read names a table."""
+    statement = sqlglot.parse_one(sql, read=_DIALECT[state.dialect])
+    return any(one.name.lower() == table for one in statement.find_all(expressions.Table))
+
+
 def tables(state: State) -> list[str]:
     """Names of all tables of the three stores."""
     return sorted(columns_by_table(state))
@@ -120,17 +127,35 @@ def export_table(state: State, table: str, to: Path) -> int:
             f"There is no table {table!r}{f': did you mean {close}?' if close else '.'} "
             "Those there are: customer-profiles query --tables"
         )
+    with state.everything() as connection:
+        rows = arrow_batches(connection, sa.select(sa.text("*")).select_from(sa.table(table)))
+        return write_parquet(table, rows, to)
+
+
+def write_parquet(table: str, batches: Iterable[pa.RecordBatch], to: Path) -> int:
+    """Write rows to a Parquet file as they come; the file appears whole or not at all.
+
+    Args:
+        table: What the rows are of, for what is told.
+        batches: The rows.
+        to: The file to write; its folder must exist.
+
+    Returns:
+        How many rows were written.
+
+    Raises:
+        QueryError: There are no rows, or the folder is missing.
+    """
     if not to.parent.is_dir():
         raise QueryError(f"There is no folder {to.parent}: make it first.")
     unfinished = to.with_name(to.name + ".part")
     rows = 0
     writer: pq.ParquetWriter | None = None
     try:
-        with state.everything() as connection:
-            for batch in arrow_batches(connection, sa.select(sa.text("*")).select_from(sa.table(table))):
-                writer = writer or pq.ParquetWriter(unfinished, batch.schema, compression="zstd")
-                writer.write_batch(batch)
-                rows += batch.num_rows
+        for batch in batches:
+            writer = writer or pq.ParquetWriter(unfinished, batch.schema, compression="zstd")
+            writer.write_batch(batch)
+            rows += batch.num_rows
         if writer is None:
             raise QueryError(f"The table {table} is empty: there is nothing to export.")
         writer.close()

@@ -3,6 +3,7 @@
 import shutil
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from customer_profiles_tests.cli.conftest import Command
@@ -36,6 +37,28 @@ def test_what_is_old_is_sealed_and_every_count_stays(command: Command, own: Path
     assert command(*shown, settings=own).json["history"] == profile["history"]
     assert command("history", "compact", settings=own).out == "There is nothing to merge.\n"
     assert command("rebuild", "--json", settings=own).json["moved"] == 0
+
+
+def test_an_export_has_sealed_interactions_and_a_query_says_that_it_has_not(
+    command: Command, own: Path, tmp_path: Path
+) -> None:
+    def exported(name: str) -> list[dict[str, object]]:
+        assert command("export", "interaction", "--to", tmp_path / name, settings=own).code == 0
+        rows: list[dict[str, object]] = pq.read_table(tmp_path / name).sort_by("interaction_no").to_pylist()
+        return rows
+
+    count = ("query", "SELECT count(*) AS there FROM interaction", "--json")
+    before, asked_before = exported("before.parquet"), command(*count, settings=own)
+    command("history", "seal", settings=own)
+    asked_after = command(*count, settings=own)
+
+    assert exported("after.parquet") == before
+    assert asked_before.json[0]["there"] == len(before) > asked_after.json[0]["there"] > 0
+    assert "sealed" not in asked_before.error
+    assert (
+        f"{len(before) - asked_after.json[0]['there']:,} older interactions are sealed" in asked_after.error
+    )
+    assert "sealed" not in command("query", "SELECT 1", settings=own).error
 
 
 def test_a_missing_segment_ends_with_a_finding_that_names_it(command: Command, own: Path) -> None:
