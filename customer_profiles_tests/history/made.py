@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.interactions import interactions_of
+from customer_profiles.cleaning.interactions import every_interaction, interactions_of
 from customer_profiles.cleaning.seal import DAY, SealStage
 from customer_profiles.cleaning.tables import interaction
 from customer_profiles.encryption.aead import Aead
@@ -71,6 +71,13 @@ def everything(state: State, history: History, records: int = 40) -> list[tuple[
 
     with state.reading() as connection:
         return sorted(interactions_of(connection, history, range(1, records + 1), COLUMNS))
+
+
+def exported(state: State, history: History) -> list[tuple[Any, ...]]:
+    """The same as an export has it."""
+    with state.reading() as connection:
+        rows = [row for batch in every_interaction(connection, history) for row in batch.to_pylist()]
+    return sorted(tuple(row[name] for name in COLUMNS) for row in rows)
 
 
 def in_database(state: State) -> int:

@@ -29,6 +29,7 @@ from customer_profiles_tests.history.made import (
     accumulate,
     begun,
     everything,
+    exported,
     history_in,
     marts,
     rebuilt,
@@ -127,6 +128,7 @@ def test_what_is_read_anew_is_written_into_the_history_when_nothing_is_being_bui
 ) -> None:
     take_in("b", [event(99)], LATER, settings_of(SHOP, tmp_path))
     held = everything(sealed, history)
+    assert exported(sealed, history) == held
     generation = begun(sealed)
     assert keep_history(sealed, history, sealing(sealed, history, now=LATER)).corrected == 0
     assert everything(sealed, history) == held
