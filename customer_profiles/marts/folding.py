@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from customer_profiles.contracts.interaction import MATTER_ID, ORDER_ID, PURCHASE
 from customer_profiles.marts import tables
-from customer_profiles.marts.buckets import Counting, Interaction, cells
+from customer_profiles.marts.buckets import Counting, Grain, Interaction, cells
 from customer_profiles.marts.facts import counted_properties
 from customer_profiles.marts.purchases import Purchase, categories_of
 from customer_profiles.marts.stored import purchases_by_order, support_matters_by_id
@@ -111,6 +111,25 @@ def count(
     )
 
 
+def drop_buckets(conn: Connection, generation: int, grain: Grain, first_kept: Mapping[int, int]) -> int:
+    """Delete the oldest buckets of records.
+
+    Args:
+        conn: A writing connection.
+        generation: The generation.
+        grain: Of this grain alone.
+        first_kept: By record, the start of the oldest bucket that stays (micros).
+
+    Returns:
+        How many buckets went.
+    """
+    key = {"generation": generation, "grain": str(grain)}
+    dropped = [
+        {**key, "record_no": record_no, "first_kept": start} for record_no, start in sorted(first_kept.items())
+    ]
+    return int(conn.execute(_PRUNE, dropped).rowcount) if dropped else 0
+
+
 def _touch_activity(
     conn: Connection, generation: int, interactions: Iterable[Interaction], counting: Counting
 ) -> Mapping[int, _Activity]:
@@ -131,7 +150,7 @@ def _touch_activity(
         )
         if last_at is not None
     }
-    past_keep = []
+    past_keep: dict[Grain, dict[int, int]] = {grain: {} for grain in counting.kept}
     for record_no, old in before.items():
         new = _Activity(
             min(old.first_at, touched[record_no].first_at), max(old.last_at, touched[record_no].last_at)
@@ -140,18 +159,19 @@ def _touch_activity(
         for grain in counting.kept:
             first = counting.first_kept(grain, new.last_at)
             if first > counting.first_kept(grain, old.last_at):
-                key = {"generation": generation, "record_no": record_no, "grain": str(grain)}
-                past_keep.append({**key, "first_kept": first})
-    if past_keep:
-        conn.execute(_PRUNE, past_keep)
+                past_keep[grain][record_no] = first
+    for grain, first_kept in past_keep.items():
+        drop_buckets(conn, generation, grain, first_kept)
     first_number = reserve(conn, "activity", len(touched))
+    # In the order of time, so that those that are quiet first are first in the order of changes too.
+    in_order = sorted(touched.items(), key=lambda item: (item[1].last_at, item[0]))
     upsert_rows(
         conn,
         tables.record_activity,
         ("generation", "record_no", "changed_no", "first_at", "last_at"),
         [
             (generation, record_no, number, one.first_at, one.last_at)
-            for number, (record_no, one) in enumerate(sorted(touched.items()), first_number)
+            for number, (record_no, one) in enumerate(in_order, first_number)
         ],
         key=("generation", "record_no"),
         replace=("changed_no", "first_at", "last_at"),

@@ -1,4 +1,4 @@
-"""Keeps Dagster's storage small: old runs, ticks, and events and checks that were told without a run.
+"""Keeps Dagster's storage and the state small: old runs, ticks, events and checks that were told without a run; what has expired.
 
 Dagster purges ticks by its own settings and nothing else. Events without a run are deleted by SQL, for Dagster has no call
 for it; the latest of each asset and check stays, so that the web UI goes on showing it.
@@ -25,6 +25,7 @@ from dagster._core.storage.schedules.schema import JobTickTable
 from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStorage
 
 from customer_profiles.cleaning.ingest import now_micros
+from customer_profiles.marts.expiry import expire_buckets
 from customer_profiles.monitoring.alarms.book import forget
 from customer_profiles.settings import Settings
 from customer_profiles.settings.keeping import Keeping
@@ -62,9 +63,7 @@ def tidy_dagster(instance: dg.DagsterInstance, keeping: Keeping, now: float) -> 
 
 
 def tidy_state(state: State, settings: Settings, now: int) -> dict[str, int]:
-    """Let go of events of the inbox that were read, and of alarms that are long over.
-
-    Buckets past their keep are no matter of the clock: each batch drops those of the records it touches.
+    """Let go of events of the inbox that were read, of buckets that no window reads any more, and of alarms that are long over.
 
     Args:
         state: The open state.
@@ -85,7 +84,7 @@ def tidy_state(state: State, settings: Settings, now: int) -> dict[str, int]:
             read += gone
     with state.writing(Store.INBOX) as connection:
         alarms = forget(connection, now - int(settings.keeping.alarms_days * DAY * 1_000_000))
-    return {"inbox": read, "alarms": alarms}
+    return {"inbox": read, "buckets": expire_buckets(state, settings, now), "alarms": alarms}
 
 
 def keep_house(instance: dg.DagsterInstance, state: State, settings: Settings) -> dict[str, int]:

@@ -86,7 +86,7 @@ def describe_rebuild(rebuilt: Rebuilt) -> dict[str, dg.MetadataValue]:
 
 @dg.op(
     name="tidy",
-    description="Prune runs, events and checks without a run, ticks, the inbox, alarms long over.",
+    description="Prune runs, events and checks without a run, ticks, the inbox, expired buckets, alarms long over.",
 )
 def _tidy(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
     with pipeline.opened() as house:
@@ -97,7 +97,7 @@ def _tidy(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
 @dg.job(
     name=KEEPING,
     executor_def=dg.in_process_executor,
-    description="Keep Dagster's storage and the inbox small: `keeping` in the settings says what is left.",
+    description="Keep Dagster's storage, the inbox and the state small: `keeping` in the settings says what is left.",
 )
 def _keeping_job() -> None:
     _tidy()

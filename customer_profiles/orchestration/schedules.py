@@ -35,7 +35,7 @@ def build_schedules() -> list[dg.ScheduleDefinition]:
             job_name=KEEPING,
             cron_schedule="45 * * * *",
             default_status=dg.DefaultScheduleStatus.RUNNING,
-            description="Keep Dagster's storage and the inbox small.",
+            description="Keep Dagster's storage, the inbox and the state small.",
         ),
         dg.ScheduleDefinition(
             name="nightly_reviewed_precision",
