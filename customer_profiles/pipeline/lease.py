@@ -17,6 +17,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from customer_profiles.pipeline.process import is_gone, this_process
 from customer_profiles.pipeline.tables import lease as table
 from customer_profiles.state.engine import State, Store
 from customer_profiles.state.errors import StateError
@@ -64,7 +65,7 @@ class Standing(StrEnum):
     UNKNOWN = "unknown"
     """Somebody has it and was not seen alive yet; not long enough to call it stale."""
     STALE = "stale"
-    """Its holder was not heard of for `STALE_SECONDS`."""
+    """Its holder was not heard of for `STALE_SECONDS`, or its process is gone."""
 
 
 def read_lease(connection: sa.Connection, name: str) -> LeaseRow | None:
@@ -126,7 +127,7 @@ class LeaseWatch:
             # The first look at a holder proves nothing: it may have died long ago.
             self._moved = self._seen is not None
             self._seen, self._seen_at = seen, now
-        if now - self._seen_at >= self._stale_seconds:
+        if now - self._seen_at >= self._stale_seconds or is_gone(row.holder.partition(" ")[2]):
             return Standing.STALE
         return Standing.FRESH if self._moved else Standing.UNKNOWN
 
@@ -148,7 +149,7 @@ class Lease:
         self._state = state
         self._name = name
         self._passing = passing
-        self.holder = holder or uuid.uuid4().hex
+        self.holder = holder or f"{uuid.uuid4().hex} {this_process()}".rstrip()
         self._version = 0
         self._held = False
         self._guard = threading.Lock()

@@ -1,9 +1,14 @@
 """Who drives: one holder at a time, taken over when it is gone, whatever the clocks say."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 from customer_profiles.pipeline import lease as lease_module
 from customer_profiles.pipeline.lease import STALE_SECONDS, Heart, Lease, LeaseRow, LeaseWatch, Standing
+from customer_profiles.pipeline.process import is_gone, this_process
 from customer_profiles.state.engine import State
 from customer_profiles_tests.web.serving import wait_until
 
@@ -130,3 +135,55 @@ def test_a_takeover_by_a_third_is_seen_as_life() -> None:
     clock.now = STALE_SECONDS + 1
 
     assert watch.observe(row(8, "b")) is Standing.FRESH
+
+
+@pytest.fixture
+def other() -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """Another process, and its name."""
+    code = "from customer_profiles.pipeline.process import this_process; print(this_process(), flush=True); input()"
+    started = subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    assert started.stdout is not None
+    yield started, started.stdout.readline().strip()
+    started.kill()
+    started.wait()
+
+
+def test_a_process_that_was_killed_is_gone_at_once_also_before_its_parent_knows(
+    other: tuple[subprocess.Popen[str], str],
+) -> None:
+    process, name = other
+    watch = LeaseWatch()
+    assert not is_gone(name)
+    assert watch.observe(row(1, f"token {name}")) == Standing.UNKNOWN
+
+    process.kill()
+    wait_until(lambda: is_gone(name))  # it is a zombie: nobody has waited for it
+    assert watch.observe(row(1, f"token {name}")) == Standing.STALE
+    process.wait()
+    assert is_gone(name)
+
+
+def test_another_process_with_the_same_number_is_another_one() -> None:
+    place, number, started = this_process().rsplit("/", 2)
+
+    assert not is_gone(this_process())
+    assert is_gone(f"{place}/{number}/{int(started) - 1}")
+
+
+def test_nobody_is_called_gone_whose_machine_or_container_is_another_one() -> None:
+    _, number, started = this_process().rsplit("/", 2)
+
+    assert not is_gone(f"another boot/pid:[1]/{number}/{int(started) - 1}")
+    assert not is_gone("")
+    assert LeaseWatch().observe(row(1, "token")) == Standing.UNKNOWN
+
+
+def test_a_lease_says_whose_it_is(state: State) -> None:
+    lease = Lease(state)
+    lease.take(None)
+
+    found = lease.look()
+    assert found is not None
+    assert found.holder.endswith(this_process())
