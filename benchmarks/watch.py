@@ -21,7 +21,7 @@ from unittest.mock import patch
 
 from customer_profiles.monitoring.alarms.receivers.build import build_receivers
 from customer_profiles.monitoring.freshness import note_watermarks
-from customer_profiles.orchestration.sla import Desk
+from customer_profiles.orchestration.sla import POLL_SECONDS, Desk
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.metrics import WorkerMetrics
 from customer_profiles.pipeline.watch import LOOK_SECONDS, Watch
@@ -145,8 +145,8 @@ def measure_paging(folder: Path, times: int) -> None:
             desk, ending = Desk(settings), threading.Event()
 
             def tick() -> None:
-                while not ending.wait(TICK):
-                    desk.tick(None)
+                while not ending.wait(TICK - POLL_SECONDS):
+                    desk.tick(None, POLL_SECONDS)
 
             thread = threading.Thread(target=tick)
             thread.start()

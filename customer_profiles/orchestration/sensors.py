@@ -92,7 +92,7 @@ class Post:
             settings.sources,
             streaming.model_copy(update={"whole_seconds": streaming.sensor_whole_seconds}),
         )
-        self._backoff = Backoff(streaming.first_retry_seconds, streaming.longest_retry_seconds)
+        self._backoff = Backoff(streaming.first_retry_seconds, streaming.sensor_longest_retry_seconds)
         self._dice = random.Random()
         self._held: dict[str, float] = {}
         self._note_at = 0.0

@@ -20,7 +20,7 @@ from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.pipeline.freshness import freshness
 from customer_profiles.pipeline.lease import LeaseWatch
 from customer_profiles.pipeline.signs import daemon_lives
-from customer_profiles.pipeline.watch import Watch
+from customer_profiles.pipeline.watch import STALE_SECONDS, Watch
 from customer_profiles.settings import Settings
 
 LOG = logging.getLogger(__name__)
@@ -32,6 +32,9 @@ MARTS: Mapping[str, str] = {
     "segments": "refresh_segments",
 }
 """The assets that profiles are read from, and the stage that makes each."""
+POLL_SECONDS = 3.5
+"""How long a tick watches where nobody else does: a little less than the five seconds at which Dagster starts the next one, so
+that a watch that waits for its turn has one."""
 EVERY_MICROS = 60_000_000
 """So often a verdict is told that did not change."""
 FRESHNESS = dg.FreshnessPolicy.time_window(fail_window=timedelta(hours=24), warn_window=timedelta(hours=6))
@@ -129,8 +132,13 @@ def due(told: Mapping[str, Told], cursor: str | None, now: int) -> tuple[list[st
     return wanted, json.dumps(before)
 
 
-def build_sla_sensor(settings: Settings) -> dg.SensorDefinition:
-    """The sensor that tells the checks, shows that the daemon lives, and watches where nobody else does."""
+def build_sla_sensor(settings: Settings, poll_seconds: float = POLL_SECONDS) -> dg.SensorDefinition:
+    """The sensor that tells the checks, shows that the daemon lives, and watches where nobody else does.
+
+    Args:
+        settings: The settings.
+        poll_seconds: How long a tick watches.
+    """
     desk: list[Desk] = []
 
     @dg.sensor(
@@ -146,7 +154,7 @@ def build_sla_sensor(settings: Settings) -> dg.SensorDefinition:
         with guarded():
             if not desk:
                 desk.append(Desk(settings))
-            return desk[0].tick(context.cursor)
+            return desk[0].tick(context.cursor, poll_seconds)
 
     return profiles_within_sla
 
@@ -166,18 +174,19 @@ class Desk:
         self._settings = settings
         self._open = ExitStack()
         self._state = self._open.enter_context(open_pipeline(settings)).state
-        self._others = LeaseWatch()
-        self._watch = Watch(self._state, settings, self._receivers(), patient=False)
+        self._others = LeaseWatch(STALE_SECONDS)
+        self._watch = Watch(self._state, settings, self._receivers())
 
-    def tick(self, cursor: str | None) -> dg.SensorResult:
-        """Look once.
+    def tick(self, cursor: str | None, poll_seconds: float) -> dg.SensorResult:
+        """Watch for a while where nobody else does; then say what there is to tell.
 
         Args:
             cursor: What was told when.
+            poll_seconds: How long to watch.
         """
+        daemon_lives(self._state, now_micros())
+        self._watch.stand_in(self._others, poll_seconds)
         now = now_micros()
-        daemon_lives(self._state, now)
-        self._watch.stand_in(self._others)
         told = told_of(freshness(self._state, self._settings, now), self._settings.sla.seconds)
         wanted, cursor = due(told, cursor, now)
         return dg.SensorResult(

@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.alarms.alarm import Alarm, Event, Name, Notice
-from customer_profiles.monitoring.alarms.book import CLOSE_AFTER, OPEN_AFTER, Book
+from customer_profiles.monitoring.alarms.book import Book
 from customer_profiles.monitoring.alarms.courier import Courier
 from customer_profiles.monitoring.alarms.page import Page, page_of
 from customer_profiles.monitoring.alarms.receivers.receiver import Receiver
@@ -34,6 +34,8 @@ LOG = logging.getLogger(__name__)
 WATCH = "watch"
 """The lease of whoever watches."""
 LOOK_SECONDS = 0.5
+STALE_SECONDS = 4.0
+"""So long the heartbeat of whoever watches may stand still. Sooner than with other leases, for nobody is paged until then."""
 LEAP_SECONDS = 5.0
 """By so much the time of day and a steady clock may differ between two looks before the one counts as set."""
 DAZED_SECONDS = 15.0
@@ -68,7 +70,6 @@ class Watch:
         settings: Settings,
         receivers: Mapping[str, Receiver],
         *,
-        patient: bool = True,
         now: Callable[[], int] = now_micros,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -78,7 +79,6 @@ class Watch:
             state: The open state.
             settings: All settings.
             receivers: Who is told, by name.
-            patient: Whether something must be wrong in two looks and well for some; not where looks are far apart.
             now: The time of day, in micros.
             clock: A clock that only goes forward, in seconds.
         """
@@ -87,10 +87,7 @@ class Watch:
         self._now = now
         self._clock = clock
         limits = settings.alarms
-        self._least = {name: one.least for name, one in limits.receivers.items()}
-        self._patient = patient
-        # Somebody is always told, so that alarms are raised and kept where no receiver is set.
-        self.book = Book(self._least, OPEN_AFTER if patient else 0, CLOSE_AFTER if patient else 0)
+        self.book = Book({name: one.least for name, one in limits.receivers.items()})
         self.couriers = [
             Courier(name, receiver, self.book, self.page, clock, self._save)
             for name, receiver in receivers.items()
@@ -153,32 +150,22 @@ class Watch:
             lease = self._wait_for_lease(on_waiting)
             if lease is None:
                 return
-            self.load()
-            with ExitStack() as at_work:
-                at_work.enter_context(Heart(lease))
-                for courier in self.couriers:
-                    at_work.enter_context(courier)
-                while not self._stopping.is_set() and lease.held:
-                    next_at = self._clock() + LOOK_SECONDS
-                    found = self.look()
-                    if on_look is not None:
-                        on_look(found)
-                    self._stopping.wait(max(0.0, next_at - self._clock()))
-            self._save()
+            self._watch(lease, on_look)
 
     def close(self) -> None:
         """Let go of the receivers."""
         for courier in self.couriers:
             courier.close()
 
-    def stand_in(self, others: LeaseWatch) -> Look | None:
-        """Look once and deliver, if nobody watches; to be called now and then by whoever has a clock of its own.
+    def stand_in(self, others: LeaseWatch, seconds: float) -> bool:
+        """Watch for some seconds, if nobody else does; to be called again and again by whoever has a clock of its own.
 
         Args:
             others: Whoever watches, as the caller saw it so far.
+            seconds: How long.
 
         Returns:
-            What was found; None while somebody watches, or may do so.
+            Whether it watched; not while somebody else does, or may do so.
 
         Raises:
             StateError: The state cannot be read or written.
@@ -186,19 +173,30 @@ class Watch:
         lease = Lease(self._state, WATCH)
         seen = lease.look()
         if others.observe(seen) not in (Standing.FREE, Standing.STALE) or not lease.take(seen):
-            return None
-        try:
-            self.load()
-            found = self.look()
-            for courier in self.couriers:
-                courier.deliver()
+            return False
+        self._watch(lease, until=self._clock() + seconds)
+        return True
+
+    def _watch(
+        self, lease: Lease, on_look: Callable[[Look], None] | None = None, until: float = float("inf")
+    ) -> None:
+        """Look again and again while the lease is held, until it is told to stop or the time is over; let go of the lease."""
+        with ExitStack() as at_work:
+            at_work.enter_context(Heart(lease))
             self._save()
-        finally:
-            lease.release()
-        return found
+            self.load()
+            at_work.callback(self._save)
+            for courier in self.couriers:
+                at_work.enter_context(courier)
+            while not self._stopping.is_set() and lease.held and self._clock() < until:
+                next_at = self._clock() + LOOK_SECONDS
+                found = self.look()
+                if on_look is not None:
+                    on_look(found)
+                self._stopping.wait(max(0.0, next_at - self._clock()))
 
     def _wait_for_lease(self, on_waiting: Callable[[], None] | None) -> Lease | None:
-        lease, others, told = Lease(self._state, WATCH), LeaseWatch(), False
+        lease, others, told = Lease(self._state, WATCH), LeaseWatch(STALE_SECONDS), False
         while not self._stopping.is_set():
             seen = lease.look()
             if others.observe(seen) in (Standing.FREE, Standing.STALE):

@@ -50,6 +50,26 @@ def load(state: State) -> Book:
     return book
 
 
+def test_looks_that_lie_far_apart_say_nothing_of_how_long_something_was_wrong() -> None:
+    book = Book(RECEIVERS)
+    at = looks(book, BROKEN)
+
+    looks(book, BROKEN, at=at + 11 * SECOND)
+    assert told(book) == []
+
+
+def test_how_long_it_is_well_counts_on_when_the_book_is_read_again(state: State) -> None:
+    book = Book({"all": "warning"})
+    at = looks(book, BROKEN, times=2)
+    book.save(state)
+    at = looks(book, times=3, at=at)
+    with state.reading(Store.INBOX) as connection:
+        book.load(connection)
+
+    looks(book, times=2, at=at)
+    assert ("all", "resolve", "sla_broken") in told(book)
+
+
 def test_what_is_wrong_in_two_looks_is_told_once_and_its_end_once() -> None:
     book = Book(RECEIVERS)
     at = looks(book, BROKEN)

@@ -28,7 +28,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("sensors")]
 
 QUICK = """
 streaming: {files_seconds: 0.02, database_seconds: 0.02, sensor_whole_seconds: 86400, first_retry_seconds: 0.02,
-            longest_retry_seconds: 0.05}
+            longest_retry_seconds: 0.05, sensor_longest_retry_seconds: 0.05}
 """
 WITH_OTHERS = ["identity_events", "segment_changes"]
 DERIVED = sorted(["identity_graph", "interaction_buckets", "segments", "traits", *WITH_OTHERS])

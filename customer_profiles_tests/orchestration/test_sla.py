@@ -25,6 +25,8 @@ from customer_profiles_tests.web.serving import wait_until
 
 NOW = 1_764_000_000_000_000
 SECOND = 1_000_000
+WATCHES = 1.2
+"""Seconds of a tick: three looks."""
 
 
 @pytest.fixture
@@ -89,16 +91,16 @@ def desk(company: Company) -> Iterator[Desk]:
 
 def test_the_sensor_tells_the_truth_of_the_state(company: Company, desk: Desk) -> None:
     with company.open() as house, working(house):
-        first = desk.tick(None)
+        first = desk.tick(None, 0)
     assert {event.asset_key.path[-1] for event in first.asset_events} == set(MARTS)
     assert all(isinstance(event, dg.AssetCheckEvaluation) and event.passed for event in first.asset_events)
-    assert desk.tick(first.cursor).asset_events == []
+    assert desk.tick(first.cursor, 0).asset_events == []
 
 
 def test_a_tick_is_the_sign_of_life_of_the_daemon(company: Company, desk: Desk) -> None:
     with company.open() as house:
         before = now_micros()
-        desk.tick(None)
+        desk.tick(None, 0)
         signs = SignsReader(house.state, company.settings, before).look(now_micros())
     assert isinstance(signs, Signs)
     assert (signs.daemon_beat_at or 0) >= before
@@ -129,8 +131,8 @@ def test_without_a_watch_dagster_alone_pages_and_leaves_it_to_a_watch_that_comes
                 return [(one.body["alarm"], one.body["event"]) for one in heard.heard]
 
             late(61)
-            told.tick(None)
-            told.tick(None)
+            told.tick(None, WATCHES)
+            told.tick(None, WATCHES)
             assert events() == [("sla_at_risk", "open"), ("sla_broken", "open")]
             watch = Watch(house.state, house.settings, build_receivers(house.settings))
             thread = threading.Thread(target=watch.run)
@@ -139,14 +141,14 @@ def test_without_a_watch_dagster_alone_pages_and_leaves_it_to_a_watch_that_comes
                 late(0)
                 wait_until(lambda: len(events()) == 4)
                 late(61)
-                told.tick(None)
+                told.tick(None, WATCHES)
                 wait_until(lambda: len(events()) == 6)
             finally:
                 watch.stop()
                 thread.join()
                 watch.close()
             late(0)
-            wait_until(lambda: told.tick(None) is not None and len(events()) == 8)
+            wait_until(lambda: told.tick(None, WATCHES) is not None and len(events()) == 8)
         told.close()
     assert [event for alarm, event in events() if alarm == "sla_broken"] == ["open", "resolve"] * 2
 
@@ -157,7 +159,7 @@ def test_a_secret_that_dagster_does_not_have_keeps_no_check_from_being_told(comp
     )
     company.run()
     desk = Desk(company.settings)
-    assert len(list(desk.tick(None).asset_events)) == 3
+    assert len(list(desk.tick(None, 0).asset_events)) == 3
     desk.close()
 
 

@@ -25,6 +25,8 @@ OPEN_AFTER = 400_000
 """Something must be wrong in two looks, half a second apart (micros)."""
 CLOSE_AFTER = 2_000_000
 """Something must be well for so long (micros), or an alarm would go on and off."""
+FORGET_AFTER = 10_000_000
+"""What was seen longer ago than that (micros) says nothing of how long something has been wrong, or well."""
 _ALARM_COLUMNS = (
     "alarm_id", "name", "subject", "severity", "summary", "facts", "since", "opened_at", "resolved_at",
 )  # fmt: skip
@@ -52,6 +54,7 @@ class Book:
         self._open: dict[Key, Alarm] = {}
         self._notices: list[Notice] = []
         self._changing: dict[Key, int] = {}
+        self._updated_at = 0
         self._last_number = 0
         self._unsaved: dict[str, Alarm] = {}
         self._to_save: dict[int, Notice] = {}
@@ -97,7 +100,6 @@ class Book:
                 if receiver in self._receivers and alarm_id in alarms
             ]
             self._to_drop |= {row[0] for row in notices if row[2] not in self._receivers}
-            self._changing.clear()
             self._last_number = max((row[0] for row in notices), default=0)
 
     def update(self, judgement: Judgement, now: int) -> list[Notice]:
@@ -112,6 +114,9 @@ class Book:
         """
         found = {finding.key: finding for finding in judgement.findings}
         with self._guard:
+            if abs(now - self._updated_at) > FORGET_AFTER:
+                self._changing.clear()
+            self._updated_at = now
             # In the order of the rules, so that everybody hears the same one first.
             changing = [key for key in found if key not in self._open]
             changing += [key for key in self._open if key not in found and key[0] not in judgement.unknown]
