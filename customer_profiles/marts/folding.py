@@ -125,7 +125,8 @@ def drop_buckets(conn: Connection, generation: int, grain: Grain, first_kept: Ma
     """
     key = {"generation": generation, "grain": str(grain)}
     dropped = [
-        {**key, "record_no": record_no, "first_kept": start} for record_no, start in sorted(first_kept.items())
+        {**key, "record_no": record_no, "first_kept": start}
+        for record_no, start in sorted(first_kept.items())
     ]
     return int(conn.execute(_PRUNE, dropped).rowcount) if dropped else 0
 

@@ -34,9 +34,7 @@ def kept(state: State, record_no: int) -> dict[str, int]:
         "(SELECT max(generation) FROM bucket) GROUP BY grain ORDER BY grain"
     )
     with state.reading() as connection:
-        return {
-            grain: count for grain, count in connection.execute(sa.text(query), {"record_no": record_no})
-        }
+        return {grain: count for grain, count in connection.execute(sa.text(query), {"record_no": record_no})}
 
 
 def windows(state: State, now: int = NOW, record_nos: tuple[int, ...] = (1, 2, 3)) -> list[WindowTotals]:
