@@ -32,7 +32,7 @@ def top(
     every: Annotated[float, typer.Option(min=0.2, max=60, help="Seconds between two looks.")] = 1.0,
     json: JsonOption = False,
 ) -> None:
-    """Watch the stream: what comes in and goes out, what waits, how late it is, who drives.
+    """Watch the stream: what comes in and goes out, what waits, how late it is, who drives, which alarms are open.
 
     Rates are of the last 10 seconds, latency of the last minute: from the moment an event was received until every stage
     had taken it in. The lag of a source is how long ago it was last read to its end; that of a stage, how long what
@@ -72,7 +72,16 @@ def _watch(look: Callable[[], Live], company: str, every: float) -> None:
 
 def picture(now: Live, company: str) -> RenderableType:
     """Everything in eighty columns."""
-    return Group(_heading(now, company), Text(), _stages(now), Text(), _counts(now), *_failures(now))
+    told = (
+        _heading(now, company),
+        Text(),
+        _stages(now),
+        Text(),
+        _counts(now),
+        *_alarms(now),
+        *_failures(now),
+    )
+    return Group(*told)
 
 
 def _heading(now: Live, company: str) -> Text:
@@ -140,6 +149,20 @@ def _counts(now: Live) -> Text:
         ("\nquarantine          ", "dim"),
         f"{now.quarantine:,}{more}",
     )
+
+
+def _alarms(now: Live) -> list[Text]:
+    if now.alarms:
+        told = (f"{len(now.alarms)} open", "red")
+    else:
+        told = ("none", "green") if now.watched else ("none known: nobody watches", "yellow")
+    lines = [Text.assemble(("alarms              ", "dim"), told)]
+    for one in now.alarms:
+        of = f" of {one.subject}" if one.subject else ""
+        colour = "bold red" if one.severity == "critical" else "yellow"
+        ago = _span(max(0.0, (now.at - one.since) / 1e6))
+        lines.append(Text.assemble((f"  {one.alarm}{of}", colour), f" for {ago}: {one.summary}"))
+    return lines
 
 
 def _failures(now: Live) -> list[Text]:

@@ -114,7 +114,12 @@ def reading_lag(stage: str, source: str, now: int, watermark: int | None, unread
 
 
 def derived_lag(
-    stage: str, now: int, watermark: int | None, waiting: Mapping[str, int], oldest: int | None
+    stage: str,
+    now: int,
+    watermark: int | None,
+    waiting: Mapping[str, int],
+    oldest: int | None,
+    planned: int = 0,
 ) -> Lag:
     """The lag of a stage after ingest.
 
@@ -124,15 +129,16 @@ def derived_lag(
         watermark: When nothing waited for it, nor for what comes before it.
         waiting: How much waits for each stage.
         oldest: When the oldest of what waits was received; None where that cannot be told.
+        planned: What else it has to do, for which nobody's data is late.
     """
     before = sum(waiting.get(one, 0) for one in (*UPSTREAM[stage], stage))
     if not before:
-        return Lag(stage, "", now if watermark is None else watermark, 0, 0)
+        return Lag(stage, "", now if watermark is None else watermark, planned, 0)
     if watermark is None:
-        return Lag(stage, "", None, before, None)
+        return Lag(stage, "", None, before + planned, None)
     # What waits came after the moment when nothing did, whatever a source says of when it was received.
     since = watermark if oldest is None else max(watermark, oldest)
-    return Lag(stage, "", watermark, before, max(0, now - since))
+    return Lag(stage, "", watermark, before + planned, max(0, now - since))
 
 
 def caught_up(waiting: Mapping[str, int]) -> list[str]:

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 
 import dagster as dg
 
-from customer_profiles.monitoring.freshness import caught_up, note_watermarks
+from customer_profiles.monitoring.freshness import note_watermarks
 from customer_profiles.orchestration.assets.cleaned import cleaned_key, contracts_of
 from customer_profiles.orchestration.assets.derived import DERIVED
 from customer_profiles.orchestration.dead_runs import RunWatch
@@ -147,7 +147,7 @@ class Post:
         """Keep, once a second, up to when everything is in: what was looked at and is not new counts as read."""
         if time.monotonic() < self._note_at:
             return
-        noted = {(stage, ""): seen.at for stage in caught_up(seen.behind)}
+        noted = {(stage, ""): seen.at for stage in seen.caught_up}
         for source, mark in seen.marks.items():
             if mark == memory.done.get(source):
                 contracts = contracts_of(self._settings.sources[source])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,8 +20,28 @@ from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.generations import live_generation
 
 
-def behind(connection: sa.Connection, now: int) -> Mapping[str, int]:
-    """About how many numbered changes each stage has not taken in yet; 0 when there is nothing for it to do.
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """What waits for each stage; 0 when there is nothing for it to do.
+
+    Attributes:
+        data: About how many numbered changes it has not taken in yet.
+        planned: Work that is there because settings changed: records to be counted anew, customers to be looked at by new
+            rules. Nobody's data is late for it: what comes meanwhile is taken in first, and who reads what is not counted
+            anew yet counts it himself.
+    """
+
+    data: Mapping[str, int]
+    planned: Mapping[str, int]
+
+    @property
+    def total(self) -> dict[str, int]:
+        """All of it."""
+        return {stage: count + self.planned.get(stage, 0) for stage, count in self.data.items()}
+
+
+def behind(connection: sa.Connection, now: int) -> Behind:
+    """What waits for each stage.
 
     Args:
         connection: A connection that sees the state store.
@@ -55,17 +76,18 @@ def behind(connection: sa.Connection, now: int) -> Mapping[str, int]:
     counting_anew = accumulated.get("counted_to") is not None
     folded = _position(connection, RefreshTraitsStage.name, str(live)).get("changed_no", 0)
     sweeping = segments.get("sweep") is not None
-    return {
-        ResolveStage.name: max(0, max(versions, decided) - resolved),
-        AccumulateStage.name: max(0, interactions - accumulated.get("interaction_no", 0))
-        + max(0, moved - accumulated.get("moved", 0))
-        + counting_anew,
-        RefreshTraitsStage.name: max(0, changed - folded),
-        RefreshSegmentsStage.name: max(0, changed - segments.get("customer", 0))
-        + max(0, active - segments.get("activity", 0))
-        + int(due)
-        + sweeping,
-    }
+    return Behind(
+        {
+            ResolveStage.name: max(0, max(versions, decided) - resolved),
+            AccumulateStage.name: max(0, interactions - accumulated.get("interaction_no", 0))
+            + max(0, moved - accumulated.get("moved", 0)),
+            RefreshTraitsStage.name: max(0, changed - folded),
+            RefreshSegmentsStage.name: max(0, changed - segments.get("customer", 0))
+            + max(0, active - segments.get("activity", 0))
+            + int(due),
+        },
+        {AccumulateStage.name: int(counting_anew), RefreshSegmentsStage.name: int(sweeping)},
+    )
 
 
 def _position(connection: sa.Connection, stage: str, source: str) -> Mapping[str, int]:

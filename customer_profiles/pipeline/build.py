@@ -163,7 +163,7 @@ class Pipeline:
         """How long the interactions took that are served since it was last measured; nothing while a stage is behind."""
         now = now_micros()
         with self.state.reading() as connection:
-            if any(behind(connection, now).values()):
+            if any(behind(connection, now).data.values()):
                 return Latency()
         return measure(self.state, now)
 

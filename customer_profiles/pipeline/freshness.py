@@ -43,14 +43,22 @@ def freshness(state: State, settings: Settings, now: int) -> Freshness:
     with state.everything() as connection:
         watermarks = read_watermarks(connection)
         waiting = behind(connection, now)
-        oldest = _oldest(connection, waiting)
+        oldest = _oldest(connection, waiting.data)
         unread = _unread_since(connection, settings)
     reading = [
         reading_lag(stage, source, now, watermarks.get((stage, source)), unread.get(source))
         for source, stage in _reading(settings)
     ]
     derived = [
-        derived_lag(stage, now, watermarks.get((stage, "")), waiting, oldest.get(stage)) for stage in UPSTREAM
+        derived_lag(
+            stage,
+            now,
+            watermarks.get((stage, "")),
+            waiting.data,
+            oldest.get(stage),
+            waiting.planned.get(stage, 0),
+        )
+        for stage in UPSTREAM
     ]
     return Freshness(now, (*reading, *derived))
 
@@ -67,7 +75,7 @@ def note_drained(state: State, stage: Stage, at: int) -> None:
         noted = {(stage.name, stage.source): at}
     else:
         with state.reading() as connection:
-            noted = {(one, ""): at for one in caught_up(behind(connection, at))}
+            noted = {(one, ""): at for one in caught_up(behind(connection, at).data)}
     with state.writing(Store.INBOX) as connection:
         note_watermarks(connection, noted)
 

@@ -25,6 +25,8 @@ from customer_profiles.state.schema import from_json, to_json
 
 DRIVER = "driver"
 """The lease of the streaming worker."""
+WATCH = "watch"
+"""The lease of whoever watches."""
 RUN = "dagster run"
 """What the names of the leases of Dagster's runs begin with."""
 

@@ -13,11 +13,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from customer_profiles.cleaning.quarantine import count_up_to
+from customer_profiles.monitoring.alarms.alarm import Finding
+from customer_profiles.monitoring.alarms.book import open_alarms
 from customer_profiles.monitoring.freshness import Freshness, Verdict, verdict
 from customer_profiles.monitoring.ledger import Window, newest_batches
 from customer_profiles.pipeline.freshness import freshness
 from customer_profiles.pipeline.latency import served_batches, together
-from customer_profiles.pipeline.lease import DRIVER, STALE_SECONDS, LeaseRow, read_lease, run_leases
+from customer_profiles.pipeline.lease import DRIVER, STALE_SECONDS, WATCH, LeaseRow, read_lease, run_leases
 from customer_profiles.settings import Settings
 from customer_profiles.sources.inbox import collector_sources, read_up_to, waiting
 from customer_profiles.state.engine import State, Store
@@ -87,6 +89,24 @@ class LatencyNow:
 
 
 @dataclass(frozen=True, slots=True)
+class AlarmNow:
+    """An alarm that is open.
+
+    Attributes:
+        alarm: Its name; ``subject``: the source, stage, job or disk it is about, or the empty text.
+        severity: Who has to get up.
+        since: Since when it is wrong (micros).
+        summary: What was wrong when it was raised.
+    """
+
+    alarm: str
+    subject: str
+    severity: str
+    since: int
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
 class Live:
     """Everything at one moment.
 
@@ -99,6 +119,7 @@ class Live:
         lag_seconds: How far the profiles are behind; ``sla``: what that means.
         quarantine: Rows in the quarantine, counted up to `MOST_COUNTED`.
         batches: Of the last seconds; ``adds_up``: whether everything received in them is accounted for.
+        alarms: That are open, the oldest first; ``watched``: whether somebody watches, without whom none is raised or ended.
     """
 
     at: int
@@ -112,6 +133,8 @@ class Live:
     quarantine: int
     batches: int
     adds_up: bool
+    alarms: tuple[AlarmNow, ...] = ()
+    watched: bool = False
 
     @property
     def received(self) -> float:
@@ -138,6 +161,7 @@ def live(state: State, settings: Settings, now: int) -> Live:
         read = {source: read_up_to(connection, settings, [source]) for source in sources}
     with state.reading(Store.INBOX) as connection:
         driver = _driver(read_lease(connection, DRIVER), run_leases(connection), now)
+        watch, alarms = read_lease(connection, WATCH), open_alarms(connection)
         backlog = {source: waiting(connection, upto) for source, upto in read.items()}
     fresh = freshness(state, settings, now)
     return Live(
@@ -152,7 +176,13 @@ def live(state: State, settings: Settings, now: int) -> Live:
         quarantine=quarantined,
         batches=window.batches,
         adds_up=window.adds_up,
+        alarms=tuple(_alarm(one.finding) for one in alarms),
+        watched=watch is not None and now - watch.beat_at < STALE_SECONDS * 1e6,
     )
+
+
+def _alarm(finding: Finding) -> AlarmNow:
+    return AlarmNow(str(finding.name), finding.subject, str(finding.severity), finding.since, finding.summary)
 
 
 def _stages(window: Window, fresh: Freshness, backlog: Mapping[str, int]) -> tuple[StageNow, ...]:

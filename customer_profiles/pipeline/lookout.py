@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.errors import CustomerProfilesError
+from customer_profiles.monitoring.freshness import caught_up
 from customer_profiles.pipeline.behind import behind
 from customer_profiles.pipeline.pace import Backoff
 from customer_profiles.settings import Source
@@ -33,6 +34,7 @@ class Seen:
         failures: Why the other ones cannot be asked now, by source.
         behind: About how much each stage after ingest has before it.
         at: When that was looked at (micros).
+        caught_up: The stages for which no data waits, nor for what comes before them.
     """
 
     marks: Mapping[str, str]
@@ -40,6 +42,7 @@ class Seen:
     failures: Mapping[str, str]
     behind: Mapping[str, int]
     at: int = 0
+    caught_up: Sequence[str] = ()
 
 
 class Lookout:
@@ -80,14 +83,15 @@ class Lookout:
             self._running.pop(name).result()
         at = now_micros()
         with self._state.reading() as connection:
-            waiting = dict(behind(connection, at))
+            waiting = behind(connection, at)
         known = {name: one for name, one in self._asked.items() if one.mark is not None and not one.failure}
         return Seen(
             {name: str(one.mark) for name, one in known.items()},
             {name: one.asked_at for name, one in known.items()},
             {name: one.failure for name, one in self._asked.items() if one.failure},
-            waiting,
+            waiting.total,
             at,
+            caught_up(waiting.data),
         )
 
     def close(self) -> None:

@@ -23,7 +23,7 @@ from customer_profiles.monitoring.alarms.page import Page, page_of
 from customer_profiles.monitoring.alarms.receivers.receiver import Receiver
 from customer_profiles.monitoring.alarms.rules import Judgement, judge
 from customer_profiles.monitoring.alarms.signs import Blind, Signs
-from customer_profiles.pipeline.lease import Heart, Lease, LeaseWatch, Standing
+from customer_profiles.pipeline.lease import WATCH, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.signs import SignsReader
 from customer_profiles.settings import Settings
 from customer_profiles.state.engine import State, Store
@@ -31,8 +31,6 @@ from customer_profiles.state.errors import StateError
 
 LOG = logging.getLogger(__name__)
 
-WATCH = "watch"
-"""The lease of whoever watches."""
 LOOK_SECONDS = 0.5
 STALE_SECONDS = 4.0
 """So long the heartbeat of whoever watches may stand still. Sooner than with other leases, for nobody is paged until then."""

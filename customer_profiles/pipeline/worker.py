@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.freshness import Key, caught_up, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult
-from customer_profiles.pipeline.behind import behind
+from customer_profiles.pipeline.behind import Behind, behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
 from customer_profiles.pipeline.drive import DerivedLane, Drive
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
@@ -218,9 +218,9 @@ class Worker:
         results = list(taken)
         waiting, latency = self.told.waiting, Latency()
         if any(result.received for result in taken) or began >= drive.look_at:
-            derived, waiting = self._derive(drive.stages)
-            results += derived
-            if not any(waiting.values()):
+            derived, left = self._derive(drive.stages)
+            results, waiting = [*results, *derived], left.total
+            if not any(left.data.values()):
                 latency = measure(self._pipeline.state, now_micros())
             drive.look_at = time.monotonic() + BEHIND_SECONDS
         running = [lane for lane in lanes if lane in drive.running]
@@ -280,26 +280,26 @@ class Worker:
             results += running.pop(lane).result()
         return results
 
-    def _derive(self, stages: Sequence[DerivedLane]) -> tuple[list[StageResult], Mapping[str, int]]:
+    def _derive(self, stages: Sequence[DerivedLane]) -> tuple[list[StageResult], Behind]:
         """One batch of every stage that has something to do; what one does can be what the next has to do."""
         results: list[StageResult] = []
-        waiting = self._waiting()
+        left = self._left()
         for stage in stages:
-            if stage.fresh or waiting.get(stage.name, 1) or any(result.applied for result in results):
+            if stage.fresh or left.total.get(stage.name, 1) or any(result.applied for result in results):
                 result = stage.advance(self._streaming.largest_batch)
                 if result is not None:
                     results.append(result)
         if results:
-            waiting = self._waiting()
-        return results, waiting
+            left = self._left()
+        return results, left
 
-    def _waiting(self) -> dict[str, int]:
-        """How much waits for each stage; those for which nothing does have everything up to now."""
+    def _left(self) -> Behind:
+        """What waits for each stage; those for which no data does have everything up to now."""
         at = now_micros()
         with self._pipeline.state.reading() as connection:
-            waiting = dict(behind(connection, at))
-        self._watermarks |= {(stage, ""): at for stage in caught_up(waiting)}
-        return waiting
+            left = behind(connection, at)
+        self._watermarks |= {(stage, ""): at for stage in caught_up(left.data)}
+        return left
 
     def _note_watermarks(self, lanes: Sequence[Lane], at_once: bool = False) -> None:
         """Keep the watermarks where others see them, once a second."""

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from customer_profiles.cli import top
 from customer_profiles.monitoring.freshness import Verdict
-from customer_profiles.pipeline.live import Driver, LatencyNow, Live, StageNow
+from customer_profiles.pipeline.live import AlarmNow, Driver, LatencyNow, Live, StageNow
 from customer_profiles_tests.cli.conftest import Command
 
 FAILURE = {
@@ -35,6 +35,19 @@ SHOWN = Live(
     quarantine=10_000,
     batches=80,
     adds_up=False,
+    alarms=(
+        AlarmNow(
+            "sla_broken",
+            "",
+            "critical",
+            1_793_449_998_500_000,
+            "Profiles are 60 s behind, more than the SLA allows (60 s).",
+        ),
+        AlarmNow(
+            "source_failing", "crm", "warning", 1_793_449_940_000_000, "The source crm does not get on."
+        ),
+    ),
+    watched=True,
 )
 
 
@@ -56,6 +69,9 @@ def test_everything_stands_in_eighty_columns() -> None:
         "p50 0.25 s   p99 0.90 s   slowest 1.25 s",
         "DOES NOT ADD UP",
         "10,000 or more",
+        "alarms 2 open",
+        "sla_broken for 1.5 s: Profiles are 60 s behind, more than the SLA allows (60 s).",
+        "source_failing of crm for 60.0 s: The source crm does not get on.",
         "crm does not get on (3 times, again in 4 s): The database cannot be reached [Errno 111].",
     ):
         assert " ".join(whole.split()) in " ".join(told.split()), told
@@ -68,6 +84,8 @@ def test_it_shows_the_state_of_a_company_that_nobody_drives(command: Command) ->
 
     assert "nobody drives: start customer-profiles stream" in told.out
     assert "nothing served in the last minute" in told.out
+    assert "none known: nobody watches" in told.out
+    assert shown["alarms"] == []
     assert shown["driver"]["holder"] is None
     assert {"ingest_record", "ingest_interaction", "resolve", "refresh_segments"} <= {
         one["stage"] for one in shown["stages"]

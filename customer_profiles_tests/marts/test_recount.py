@@ -41,7 +41,7 @@ def told(state, given, *names, record_nos=(1,)):
 
 def waiting(state):
     with state.reading() as conn:
-        return behind(conn, NOW)["accumulate"]
+        return behind(conn, NOW).total["accumulate"]
 
 
 LONGER = ("page_count_36h", "page_days_90d", "page_count_90d[category=shoes]", "interaction_count_45m")

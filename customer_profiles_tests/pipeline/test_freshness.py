@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from customer_profiles.monitoring.freshness import Freshness
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.freshness import freshness
 from customer_profiles.pipeline.lane import Lane
+from customer_profiles.pipeline.overview import rows_in
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.sources.heads import open_head
+from customer_profiles.state.generations import begin_generation
 from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
 from customer_profiles_tests.pipeline.test_worker import QUICK, working
 from customer_profiles_tests.web.serving import wait_until
@@ -115,6 +118,59 @@ def test_a_stage_that_is_stuck_is_named_and_what_comes_after_it_is_late_too(
         wait_until(lambda: late_stages(house) == ["resolve", "refresh_traits", "refresh_segments"])
         broken.clear()
         wait_until(lambda: not any(lag.waiting for lag in found(house).lags))
+
+
+WIDER = "windows: {lengths: [45m, 36h, 90d, lifetime]}\nsegments: {seen: {when: interaction_count_90d > 0}}\n"
+
+
+@pytest.mark.parametrize("stage", ["accumulate", "refresh_segments"])
+def test_work_that_new_settings_ask_for_makes_nobody_late_and_what_comes_meanwhile_gets_through(
+    company: Company, monkeypatch: pytest.MonkeyPatch, stage: str
+) -> None:
+    from customer_profiles.marts import accumulate
+    from customer_profiles.marts.segments import RefreshSegmentsStage
+
+    company.run()
+    company.text += WIDER
+    settled = threading.Event()
+    recount, touched = accumulate.recount_next, RefreshSegmentsStage._touched
+
+    def recount_slowly(conn: Any, history: Any, generation: int, progress: Any, limit: int) -> Any:
+        return recount(conn, history, generation, progress, limit) if settled.is_set() else (progress, 0)
+
+    def sweep_slowly(self: RefreshSegmentsStage, *given: Any) -> Any:
+        found, position, more = touched(self, *given)
+        return found, position if settled.is_set() else replace(position, sweep=0), more
+
+    if stage == "accumulate":
+        monkeypatch.setattr(accumulate, "recount_next", recount_slowly)
+    else:
+        monkeypatch.setattr(RefreshSegmentsStage, "_touched", sweep_slowly)
+
+    def waiting(house: Pipeline) -> set[str]:
+        return {lag.name for lag in found(house).lags if lag.waiting}
+
+    with open_pipeline(company.settings) as house, working(house):
+        wait_until(lambda: waiting(house) == {stage})
+        before = rows_in(house.state, "interaction")
+        company.second_week()
+        wait_until(lambda: rows_in(house.state, "interaction") > before)
+        # All of it gets through, though what the settings ask for is not done.
+        wait_until(lambda: waiting(house) == {stage} and late_stages(house) == [])
+        settled.set()
+        wait_until(lambda: waiting(house) == set())
+
+
+def test_a_generation_that_is_built_and_switched_to_makes_nobody_late(company: Company) -> None:
+    company.run()
+    with company.open() as house:
+        with house.state.writing() as connection:
+            number = begin_generation(connection)
+        for stage in house.derived(number):
+            stage.advance(1)
+            assert late_stages(house) == []
+        house.rebuild()
+        assert late_stages(house) == []
 
 
 def test_once_nobody_drives_every_source_becomes_late_and_no_idle_stage_does(company: Company) -> None:

@@ -9,10 +9,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from customer_profiles.cleaning.ingest import now_micros
+from customer_profiles.monitoring.alarms.alarm import Finding, Name, Severity
+from customer_profiles.monitoring.alarms.book import Book
+from customer_profiles.monitoring.alarms.rules import Judgement
 from customer_profiles.monitoring.freshness import Verdict, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.pipeline.latency import Latency
-from customer_profiles.pipeline.lease import DRIVER, Lease, run_lease
+from customer_profiles.pipeline.lease import DRIVER, WATCH, Lease, run_lease
 from customer_profiles.pipeline.live import LATENCY_SECONDS, WINDOW_SECONDS, Live, live
 from customer_profiles.pipeline.tables import served_batch
 from customer_profiles.settings import Settings
@@ -148,3 +152,26 @@ def test_no_look_scans_a_table_that_grows(state_factory: Callable[[str], State],
     small = {"watermark", "generation"}  # a row a stage and source; a row a building
     limited = {"quarantine"}  # counted up to a bound
     assert scanned <= bounded | small | limited
+
+
+def test_alarms_that_are_open_are_shown_until_they_are_over(state: State, settings: Settings) -> None:
+    finding = Finding(Name.SOURCE_FAILING, "crm", Severity.WARNING, NOW, "The source crm does not get on.")
+    book = Book({}, open_after=0, close_after=0)
+    assert (live(state, settings, NOW).alarms, live(state, settings, NOW).watched) == ((), False)
+
+    book.update(Judgement((finding,)), NOW)
+    book.save(state)
+    Lease(state, WATCH).take(None)
+    shown = live(state, settings, now_micros())
+    (alarm,) = shown.alarms
+    assert (alarm.alarm, alarm.subject, alarm.severity, alarm.since) == (
+        "source_failing",
+        "crm",
+        "warning",
+        NOW,
+    )
+    assert shown.watched
+
+    book.update(Judgement(()), NOW + SECOND)
+    book.save(state)
+    assert live(state, settings, NOW).alarms == ()

@@ -70,7 +70,7 @@ def count(house: Pipeline, table: str) -> int:
 
 def nothing_waits(house: Pipeline) -> bool:
     with house.state.reading() as connection:
-        return not any(behind(connection, now_micros()).values())
+        return not any(behind(connection, now_micros()).total.values())
 
 
 PROFILES = """

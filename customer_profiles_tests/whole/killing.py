@@ -266,7 +266,7 @@ def count(house: Pipeline, company: Company) -> None:
         ).all()
         quarantined = connection.execute(sa.text("SELECT count(*) FROM quarantine")).scalar_one()
         adds_up = ledger_check(connection).adds_up
-        waiting = {name: left for name, left in behind(connection, now_micros()).items() if left}
+        waiting = {name: left for name, left in behind(connection, now_micros()).total.items() if left}
     counted = [row[0] for row in rows]
     good, broken = names(accepted, False), names(accepted, True)
     found.accepted, found.counted, found.quarantined = len(accepted), len(counted), int(quarantined)

@@ -202,6 +202,19 @@ class Book:
         return notices
 
 
+def open_alarms(connection: sa.Connection) -> list[Alarm]:
+    """The alarms that are open, as they are kept, the oldest first.
+
+    Args:
+        connection: A connection to the inbox store.
+    """
+    columns = (alarm_table.c[name] for name in _ALARM_COLUMNS)
+    rows = connection.execute(
+        sa.select(*columns).where(alarm_table.c.resolved_at.is_(None)).order_by(alarm_table.c.opened_at)
+    ).all()
+    return [_alarm(row) for row in rows]
+
+
 def forget(connection: sa.Connection, before: int) -> int:
     """Let go of alarms that were over before a moment, and of which everybody was told.
 
