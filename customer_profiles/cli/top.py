@@ -72,16 +72,8 @@ def _watch(look: Callable[[], Live], company: str, every: float) -> None:
 
 def picture(now: Live, company: str) -> RenderableType:
     """Everything in eighty columns."""
-    told = (
-        _heading(now, company),
-        Text(),
-        _stages(now),
-        Text(),
-        _counts(now),
-        *_alarms(now),
-        *_failures(now),
-    )
-    return Group(*told)
+    told: list[RenderableType] = [_heading(now, company), Text(), _stages(now), Text(), _counts(now)]
+    return Group(*told, *_alarms(now), *_failures(now))
 
 
 def _heading(now: Live, company: str) -> Text:
