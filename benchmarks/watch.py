@@ -1,28 +1,36 @@
 """How long after the SLA is broken on-call is paged, and what metrics and freshness cost: python -m benchmarks.watch.
 
-A stall is made by a watermark that stands still; the receiver is a web server on loopback. The cost is measured in pairs, one
-after the other in the same process: a backlog taken in with metrics, watermarks and somebody who watches, and the same without,
-in seconds of the processor, for whatever else runs on the machine changes those least.
+A stall is made by a watermark that stands still; the receiver is a web server on loopback. The cost is measured in many short
+pairs, one after the other into the same state in the same process: some events taken in with metrics, watermarks and the
+latency of each batch, and as many without, in seconds of the processor, for whatever else runs on the machine changes those
+least. Which of the two comes first alternates.
 """
 
 import argparse
+import gc
+import itertools
 import json
 import os
+import random
 import statistics
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from prometheus_client import generate_latest
+
 from customer_profiles.monitoring.alarms.receivers.build import build_receivers
 from customer_profiles.monitoring.freshness import note_watermarks
 from customer_profiles.orchestration.sla import POLL_SECONDS, Desk
+from customer_profiles.pipeline import worker as worker_module
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
+from customer_profiles.pipeline.latency import Latency
 from customer_profiles.pipeline.metrics import WorkerMetrics
 from customer_profiles.pipeline.watch import LOOK_SECONDS, Watch
 from customer_profiles.pipeline.worker import Worker
@@ -31,6 +39,7 @@ from customer_profiles.state.engine import Store
 
 KEY = "BENCHMARK_KEY"
 SLA = 3.0
+LOOKS = 200
 TICK = 5.0
 """Dagster starts a tick of a sensor every five seconds."""
 SETTINGS = """
@@ -51,13 +60,14 @@ def settings_of(folder: Path, state: str, more: str = "") -> Settings:
     return settings_from_text(SETTINGS.replace("STATE", state) + more, folder / "customer_profiles.yaml", {})
 
 
-def write_visits(folder: Path, count: int) -> None:
-    (folder / "web").mkdir()
-    with (folder / "web/visits.jsonl").open("w") as file:
+def write_visits(folder: Path, count: int, name: str = "visits") -> None:
+    (folder / "web").mkdir(exist_ok=True)
+    with (folder / f"web/{name}.jsonl").open("w") as file:
         for number in range(count):
             at = f"2026-06-{1 + number % 28:02}T10:{number % 60:02}:00Z"
             file.write(
-                json.dumps({"id": f"v{number}", "who": f"u{number % 997}", "kind": "page", "at": at}) + "\n"
+                json.dumps({"id": f"{name} {number}", "who": f"u{number % 997}", "kind": "page", "at": at})
+                + "\n"
             )
 
 
@@ -130,16 +140,20 @@ def measure_paging(folder: Path, times: int) -> None:
         with open_pipeline(settings) as house:
             house.run()
             watch = Watch(house.state, settings, build_receivers(settings))
-            looks: list[float] = []
-            thread = threading.Thread(target=watch.run, args=(lambda look: looks.append(look.seconds),))
+            thread = threading.Thread(target=watch.run)
             thread.start()
             paged, over = delays(house, heard, times)
             watch.stop()
             thread.join()
             show("watch: SLA broken to page", paged)
             show("watch: recovery to the word that it is over", over)
+            began = time.process_time()
+            for _ in range(LOOKS):
+                watch.look()
+            look = (time.process_time() - began) / LOOKS
             print(
-                f"watch: a look takes {statistics.median(looks) * 1_000:.1f} ms, every {LOOK_SECONDS} s",
+                f"watch: a look takes {look * 1_000:.1f} ms of the processor, every {LOOK_SECONDS} s: "
+                f"{look / LOOK_SECONDS:.1%} of one",
                 flush=True,
             )
             desk, ending = Desk(settings), threading.Event()
@@ -157,49 +171,60 @@ def measure_paging(folder: Path, times: int) -> None:
             show("Dagster alone: recovery to its word", over)
 
 
-def take_in(folder: Path, name: str, observed: bool) -> float:
-    """Processor seconds of a worker for the whole backlog."""
-    settings = settings_of(folder, name)
-    with open_pipeline(settings) as house:
+def take_in(house: Pipeline, folder: Path, number: int, events: int, observed: bool) -> float:
+    """Processor seconds of a worker for some new events, with what tells of them or without."""
+    write_visits(folder, events, f"part{number:04}")
+    gc.collect()
+    with ExitStack() as told:
+        if not observed:
+            told.enter_context(patch.object(Worker, "_note_watermarks", lambda *_, **__: None))
+            told.enter_context(patch.object(worker_module, "measure", lambda *_: Latency()))
         metrics = WorkerMetrics()
-        worker = Worker(house, metrics.passed) if observed else Worker(house)
+        worker = Worker(house, metrics.passed if observed else None)
         began = time.process_time()
+        worker.run(until_quiet=True)
         if observed:
-            worker.run(until_quiet=True)
-        else:
-            with patch.object(Worker, "_note_watermarks", lambda *_, **__: None):
-                worker.run(until_quiet=True)
+            generate_latest(metrics.registry)
         return time.process_time() - began
 
 
+def middle(ratios: list[float], dice: random.Random) -> tuple[float, float, float]:
+    """The median, and the interval in which 95 of 100 medians of as many pairs drawn from these lie."""
+    drawn = sorted(statistics.median(dice.choices(ratios, k=len(ratios))) for _ in range(4_000))
+    return statistics.median(ratios), drawn[100], drawn[-101]
+
+
 def measure_cost(folder: Path, events: int, pairs: int) -> None:
-    take_in(folder, "warm", True)  # imports and first uses are nobody's cost
+    settings = settings_of(folder, "cost")
     ratios, seconds = [], []
-    for number in range(pairs):
-        order = (True, False) if number % 2 else (False, True)
-        took = {observed: take_in(folder, f"cost_{number}_{observed}", observed) for observed in order}
-        ratios.append(took[True] / took[False] - 1)
-        seconds.append(took[True])
-        print(
-            f"pair {number + 1}: {took[False]:.2f} s without, {took[True]:.2f} s with: {ratios[-1]:+.1%}",
-            flush=True,
-        )
-    rate = events / statistics.median(seconds)
+    with open_pipeline(settings) as house:
+        numbers = itertools.count()
+        for _ in range(4):  # imports and first uses are nobody's cost
+            take_in(house, folder, next(numbers), events, True)
+        for pair in range(pairs):
+            order = (True, False) if pair % 2 else (False, True)
+            took = {observed: take_in(house, folder, next(numbers), events, observed) for observed in order}
+            ratios.append(took[True] / took[False] - 1)
+            seconds.append(took[True])
+    found, low, high = middle(ratios, random.Random(1))
+    spread = statistics.quantiles(ratios, n=10)
     print(
-        f"metrics and watermarks cost {statistics.median(ratios):+.1%} of processor time ({events:,} events, {rate:,.0f} a second)"
+        f"metrics and freshness cost {found:+.2%} of processor time, 95 % interval {low:+.2%} to {high:+.2%} "
+        f"({pairs} pairs of {events:,} events, {statistics.median(seconds):.2f} s each; "
+        f"eight of ten pairs between {spread[0]:+.1%} and {spread[-1]:+.1%})",
+        flush=True,
     )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--times", type=int, default=20, help="stalls to be paged")
-    parser.add_argument("--events", type=int, default=40_000, help="interactions of the backlog")
-    parser.add_argument("--pairs", type=int, default=8, help="times that it is taken in with and without")
+    parser.add_argument("--events", type=int, default=2_000, help="interactions of one half of a pair")
+    parser.add_argument("--pairs", type=int, default=60, help="pairs with and without")
     given = parser.parse_args()
     os.environ.setdefault(KEY, "a5" * 32)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_visits(folder, given.events)
         measure_cost(folder, given.events, given.pairs)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

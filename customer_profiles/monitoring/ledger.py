@@ -5,12 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
 
-from customer_profiles.monitoring.tables import TERMS, ledger
+from customer_profiles.monitoring.tables import TERMS, ledger, ledger_total
+from customer_profiles.state.bulk import delete_rows, upsert_rows
 from customer_profiles.state.schema import to_json
 from customer_profiles.state.sequences import reserve
 
@@ -114,8 +116,20 @@ def ledger_check(
         for column, wanted in ((ledger.c.stage, stage), (ledger.c.source, source))
         if wanted is not None
     ]
-    sums = [sa.func.coalesce(sa.func.sum(ledger.c[name]), 0) for name in ("received", *TERMS)]
+    names = ("received", *TERMS)
+    sums = [sa.func.coalesce(sa.func.sum(ledger.c[name]), 0) for name in names]
     row = connection.execute(sa.select(sa.func.count(), *sums).where(*chosen)).one()
+    old = connection.execute(
+        sa.select(
+            *(sa.func.coalesce(sa.func.sum(ledger_total.c[name]), 0) for name in ("batches", *names))
+        ).where(
+            *[
+                ledger_total.c[name] == wanted
+                for name, wanted in (("stage", stage), ("source", source))
+                if wanted is not None
+            ]
+        )
+    ).one()
     terms: sa.ColumnElement[int] = sum((ledger.c[term] for term in TERMS), start=sa.literal(0))
     wrong = connection.execute(
         sa.select(ledger.c.batch_no)
@@ -123,8 +137,42 @@ def ledger_check(
         .order_by(ledger.c.batch_no)
         .limit(100)
     )
-    totals = dict(zip(("received", *TERMS), map(int, row[1:]), strict=True))
-    return LedgerCheck(totals, int(row[0]), tuple(wrong.scalars()))
+    batches, *counts = (int(kept) + int(gone) for kept, gone in zip(row, old, strict=True))
+    return LedgerCheck(dict(zip(names, counts, strict=True)), batches, tuple(wrong.scalars()))
+
+
+def add_up_old_batches(connection: sa.Connection, before: int, upto: int | None, limit: int) -> int:
+    """Put the oldest batches together into one row of each stage and source. Those that do not add up stay as they are.
+
+    Args:
+        connection: A writing connection to the state store.
+        before: Only those committed before then (micros).
+        upto: Only those up to this number; None for all.
+        limit: How many at most.
+
+    Returns:
+        How many batches went.
+    """
+    names = ("received", *TERMS, "seconds")
+    terms: sa.ColumnElement[int] = sum((ledger.c[term] for term in TERMS), start=sa.literal(0))
+    columns = [ledger.c[name] for name in ("batch_no", "committed_at", "stage", "source", *names)]
+    oldest = sa.select(*columns).where(ledger.c.received == terms).order_by(ledger.c.batch_no).limit(limit)
+    # In the order of their numbers, and no further than wanted: what is young is not read.
+    rows = list(
+        takewhile(
+            lambda row: row[1] < before and (upto is None or row[0] <= upto),
+            map(tuple, connection.execute(oldest)),
+        )
+    )
+    upsert_rows(
+        connection,
+        ledger_total,
+        ("stage", "source", "batches", *names),
+        [(stage, source, 1, *counts) for _, _, stage, source, *counts in rows],
+        key=("stage", "source"),
+        add=("batches", *names),
+    )
+    return delete_rows(connection, ledger, "batch_no", [row[0] for row in rows])
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,18 @@ ledger = sa.Table(
     comment="One row a batch: what was received, and what became of all of it.",
 )
 
+ledger_total = sa.Table(
+    "ledger_total",
+    STATE,
+    column("stage", Text, primary_key=True, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("source", Text, primary_key=True, owner=Owner.SOURCE, data_class=DataClass.NONE),
+    column("batches", Number, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    column("received", Number, owner=Owner.SOURCE, data_class=DataClass.NONE),
+    *(column(term, Number, owner=Owner.SOURCE, data_class=DataClass.NONE) for term in TERMS),
+    column("seconds", Real, owner=Owner.SYSTEM, data_class=DataClass.NONE),
+    comment="Old batches that are no longer in the ledger, added up: each of them accounted for all that it received.",
+)
+
 watermark = sa.Table(
     "watermark",
     # Beside the inbox: it is written every second, and must not wait for a long batch.

@@ -27,6 +27,8 @@ from dagster._core.storage.schedules.sql_schedule_storage import SqlScheduleStor
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.marts.expiry import expire_buckets
 from customer_profiles.monitoring.alarms.book import forget
+from customer_profiles.monitoring.ledger import add_up_old_batches
+from customer_profiles.pipeline.unreported import reported_upto
 from customer_profiles.settings import Settings
 from customer_profiles.settings.keeping import Keeping
 from customer_profiles.sources import inbox
@@ -63,7 +65,8 @@ def tidy_dagster(instance: dg.DagsterInstance, keeping: Keeping, now: float) -> 
 
 
 def tidy_state(state: State, settings: Settings, now: int) -> dict[str, int]:
-    """Let go of events of the inbox that were read, of buckets that no window reads any more, and of alarms that are long over.
+    """Let go of events of the inbox that were read, of buckets that no window reads any more, and of alarms that are long over;
+    add up old batches of the ledger.
 
     Args:
         state: The open state.
@@ -82,9 +85,16 @@ def tidy_state(state: State, settings: Settings, now: int) -> dict[str, int]:
             with state.writing(Store.INBOX) as connection:
                 gone = inbox.clear(connection, upto, now, _AT_ONCE)
             read += gone
+    batches, gone = 0, _AT_ONCE
+    while gone >= _AT_ONCE:
+        with state.writing() as connection:
+            oldest = now - int(settings.keeping.ledger_days * DAY * 1_000_000)
+            gone = add_up_old_batches(connection, oldest, reported_upto(connection), _AT_ONCE)
+        batches += gone
     with state.writing(Store.INBOX) as connection:
         alarms = forget(connection, now - int(settings.keeping.alarms_days * DAY * 1_000_000))
-    return {"inbox": read, "buckets": expire_buckets(state, settings, now), "alarms": alarms}
+    buckets = expire_buckets(state, settings, now)
+    return {"inbox": read, "batches": batches, "buckets": buckets, "alarms": alarms}
 
 
 def keep_house(instance: dg.DagsterInstance, state: State, settings: Settings) -> dict[str, int]:

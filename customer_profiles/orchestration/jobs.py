@@ -86,7 +86,7 @@ def describe_rebuild(rebuilt: Rebuilt) -> dict[str, dg.MetadataValue]:
 
 @dg.op(
     name="tidy",
-    description="Prune runs, events and checks without a run, ticks, the inbox, expired buckets, alarms long over.",
+    description="Prune runs, events and checks without run, ticks, inbox, expired buckets, old batches of the ledger and alarms.",
 )
 def _tidy(context: dg.OpExecutionContext, pipeline: PipelineResource) -> None:
     with pipeline.opened() as house:

@@ -104,7 +104,11 @@ _INGESTED = sa.text(
     """
     SELECT coalesce(sum(received), 0), coalesce(sum(applied), 0), coalesce(sum(unchanged), 0),
         coalesce(sum(duplicate), 0), coalesce(sum(quarantined), 0)
-    FROM ledger
+    FROM (
+        SELECT stage, received, applied, unchanged, duplicate, quarantined FROM ledger
+        UNION ALL
+        SELECT stage, received, applied, unchanged, duplicate, quarantined FROM ledger_total
+    ) AS everything
     WHERE stage LIKE 'ingest_%'
     """
 )

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+import sqlalchemy as sa
+
 from customer_profiles.monitoring.ledger import Stretch, newest_batch, stretches
 from customer_profiles.state.cursors import Cursor, CursorMoved, move_cursor, read_cursor
 from customer_profiles.state.engine import State
@@ -46,6 +48,16 @@ def begin_reporting(state: State) -> None:
         return
     with suppress(CursorMoved), state.writing() as connection:
         move_cursor(connection, cursor, {"batch_no": newest})
+
+
+def reported_upto(connection: sa.Connection) -> int | None:
+    """The last batch that was told of; None where nobody ever reported.
+
+    Args:
+        connection: A connection that sees the state store.
+    """
+    position = read_cursor(connection, NAME).position
+    return None if position is None else int(position["batch_no"])
 
 
 def unreported(state: State) -> Unreported | None:

@@ -16,5 +16,7 @@ class Keeping(Part):
     """Materializations and checks that were told without a run; the latest of each asset and check stays."""
     ticks_hours: float = Field(6.0, gt=0)
     """Ticks of sensors that did nothing."""
+    ledger_days: float = Field(7.0, gt=0)
+    """Batches of the ledger one by one; older ones are added up by stage and source, and those that do not add up stay."""
     alarms_days: float = Field(90.0, gt=0)
     """Alarms that are over."""

@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customer_profiles.monitoring.ledger import StageResult, ledger_check, record_batch, stretches, total_of
+from customer_profiles.monitoring.ledger import (
+    StageResult,
+    add_up_old_batches,
+    ledger_check,
+    record_batch,
+    stretches,
+    total_of,
+)
 from customer_profiles.monitoring.tables import TERMS
 from customer_profiles.state.engine import State
 from customer_profiles_tests.cleaning.made import NOW, rows_of
@@ -152,3 +159,45 @@ def test_a_stretch_of_the_ledger_adds_up_the_batches_of_each_stage_and_source(st
     total = StageResult("ingest_record", "crm", received=4, applied=3, unchanged=1, watermark=7, seconds=0.5)
     assert (crm.total, crm.batches, crm.wrong) == (total, 2, 0)
     assert (web.total.received, web.batches, web.wrong) == (2, 1, 1)
+
+
+def add_up(state: State, before: int, upto: int | None = None, limit: int = 1_000) -> int:
+    with state.writing() as connection:
+        return add_up_old_batches(connection, before, upto, limit)
+
+
+def test_old_batches_are_added_up_and_no_total_changes(state: State) -> None:
+    resolved = StageResult("resolve", received=5, applied=2, unchanged=3, seconds=0.5)
+    record(state, GOOD, resolved, GOOD, resolved, GOOD)
+    chosen: list[tuple[str | None, str | None]] = [(None, None), ("resolve", None), ("ingest_record", "crm")]
+    with state.reading() as connection:
+        before = [ledger_check(connection, *one) for one in chosen]
+
+    assert add_up(state, NOW) == 0  # none is older than that
+    assert [add_up(state, NOW + 1, limit=2) for _ in range(4)] == [2, 2, 1, 0]
+
+    with state.reading() as connection:
+        assert [ledger_check(connection, *one) for one in chosen] == before
+    assert rows_of(state, "SELECT count(*) FROM ledger") == [0]
+    assert rows_of(state, "SELECT stage, batches, seconds FROM ledger_total ORDER BY stage") == [
+        ("ingest_record", 3, 0.0),
+        ("resolve", 2, 1.0),
+    ]
+    assert record(state, GOOD) == [6]  # no number comes twice
+
+
+def test_a_batch_that_does_not_add_up_stays_however_old(state: State) -> None:
+    record(state, GOOD, SHORT, GOOD)
+
+    assert add_up(state, NOW + 1) == 2
+
+    with state.reading() as connection:
+        check = ledger_check(connection)
+    assert (check.batches, check.wrong_batches, check.totals["received"]) == (3, (2,), 64)
+
+
+def test_batches_that_nobody_was_told_of_stay(state: State) -> None:
+    record(state, GOOD, GOOD, GOOD)
+
+    assert add_up(state, NOW + 1, upto=2) == 2
+    assert rows_of(state, "SELECT batch_no FROM ledger") == [3]

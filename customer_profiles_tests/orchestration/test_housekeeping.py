@@ -19,6 +19,8 @@ from customer_profiles.monitoring.alarms.rules import Judgement
 from customer_profiles.orchestration.build import build_definitions
 from customer_profiles.orchestration.housekeeping import DAY, keep_house, tidy_dagster, tidy_state
 from customer_profiles.orchestration.instance import open_instance
+from customer_profiles.pipeline.overview import summary
+from customer_profiles.pipeline.unreported import begin_reporting
 from customer_profiles.settings.keeping import Keeping
 from customer_profiles.sources.inbox import Arrived, append
 from customer_profiles.state.engine import State, Store
@@ -164,6 +166,26 @@ def test_events_that_every_source_has_read_leave_the_inbox_and_others_stay(
 
     assert tidy_state(state, settings, now_micros())["inbox"] == 5
     assert rows_of(state, "SELECT count(*) FROM inbox_event") == [2]
+
+
+def test_a_month_later_what_is_left_of_batches_and_minutes_are_totals_and_days(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(KEY_VARIABLE, "a5" * 32)
+    company = Company(tmp_path, environment={KEY_VARIABLE: "a5" * 32})
+    company.first_week()
+    company.run()
+
+    with company.open() as house:
+        told = summary(house.state, house.settings)
+        begin_reporting(house.state)
+        gone = tidy_state(house.state, house.settings, now_micros() + int(40 * DAY * 1_000_000))
+        again = tidy_state(house.state, house.settings, now_micros() + int(40 * DAY * 1_000_000))
+
+        assert summary(house.state, house.settings) == told
+        assert rows_of(house.state, "SELECT count(*) FROM ledger") == [0]
+    assert gone["batches"] > 0
+    assert set(again.values()) == {0}
 
 
 def test_alarms_that_are_over_go_after_a_while(state: State, tmp_path: Path) -> None:
