@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 
 import sqlalchemy as sa
 
-from customer_profiles.cleaning.tables import interaction
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.pipeline.tables import served_batch
+from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.cursors import CursorMoved, move_cursor, read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
@@ -24,6 +24,17 @@ NAME = "measure_latency"
 KEPT_MICROS = 86_400_000_000
 _STEP = math.log(1.1)
 _AT_ONCE = 50_000
+_CLEARED_EVERY = 100
+"""Batches."""
+_COLUMNS = ("batch_no", "served_at", "events", "slowest", "histogram")
+_RECEIVED = sa.text(
+    """
+    SELECT received_at, count(*)
+    FROM interaction
+    WHERE interaction_no > :since AND interaction_no <= :until
+    GROUP BY received_at
+    """
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +52,19 @@ class Latency:
     @classmethod
     def of(cls, micros: Iterable[int]) -> Latency:
         """Of these times; one below zero, after a clock was set back, counts as none."""
-        times = [max(0, one) for one in micros]
-        return cls(Counter(map(_step, times)), max(times, default=0))
+        return cls.counted(Counter(micros))
+
+    @classmethod
+    def counted(cls, times: Mapping[int, int]) -> Latency:
+        """Of so many interactions each.
+
+        Args:
+            times: Interactions by their time in micros.
+        """
+        counts: Counter[int] = Counter()
+        for micros, count in times.items():
+            counts[_step(micros)] += count
+        return cls(counts, max(0, max(times, default=0)))
 
     @property
     def events(self) -> int:
@@ -85,32 +107,30 @@ def measure(state: State, now: int) -> Latency:
             # What was served before anybody measured is left out: its times would tell of the past.
             since = reached if cursor.position is None else cursor.position["interaction_no"]
             until = min(reached, since + _AT_ONCE)
-            times = connection.execute(
-                sa.select(interaction.c.received_at).where(
-                    interaction.c.interaction_no > since, interaction.c.interaction_no <= until
-                )
-            ).scalars()
-            found = Latency.of(now - received_at for received_at in times)
-        if until <= since and cursor.position is not None:
-            return total
+            if until <= since and cursor.position is not None:
+                return total
+            rows = connection.execute(_RECEIVED, {"since": since, "until": until})
+            found = Latency.counted({now - received_at: count for received_at, count in rows})
         with (
             suppress(CursorMoved),
             state.writing() as connection,
         ):  # a run beside us measures too: it has them
             move_cursor(connection, cursor, {"interaction_no": until})
             if found.events:
-                counts = {str(step): count for step, count in found.counts.items()}
-                connection.execute(
-                    served_batch.insert().values(
-                        batch_no=reserve(connection, "served_batch", 1),
-                        served_at=now,
-                        events=found.events,
-                        slowest=found.slowest,
-                        histogram=to_json(counts),
-                    )
-                )
-            connection.execute(served_batch.delete().where(served_batch.c.served_at < now - KEPT_MICROS))
+                _keep(connection, found, now)
             total = total + found
+        if until == reached:
+            return total
+
+
+def _keep(connection: sa.Connection, found: Latency, now: int) -> None:
+    """Write the row of a batch; now and then let go of those that are kept for long enough."""
+    number = reserve(connection, "served_batch", 1)
+    counts = to_json({str(step): count for step, count in found.counts.items()})
+    row = (number, now, found.events, found.slowest, counts)
+    insert_rows(connection, served_batch, _COLUMNS, [row])
+    if number % _CLEARED_EVERY == 0:
+        connection.execute(served_batch.delete().where(served_batch.c.served_at < now - KEPT_MICROS))
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,12 @@ from customer_profiles.state.tables import cursor as table
 __all__ = ["Cursor", "CursorMoved", "move_cursor", "read_cursor"]
 
 
+# Made once: every stage reads its cursor several times a second.
+_READ = sa.select(table.c.position, table.c.version).where(
+    table.c.stage == sa.bindparam("stage"), table.c.source == sa.bindparam("source")
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Cursor:
     """A stage's place in one source as it was when read."""
@@ -26,8 +32,7 @@ class Cursor:
 
 def read_cursor(connection: sa.Connection, stage: str, source: str = "") -> Cursor:
     """Where a stage stands; at the very beginning when it never moved."""
-    where = (table.c.stage == stage) & (table.c.source == source)
-    row = connection.execute(sa.select(table.c.position, table.c.version).where(where)).one_or_none()
+    row = connection.execute(_READ, {"stage": stage, "source": source}).one_or_none()
     return Cursor(stage, source, None, 0) if row is None else Cursor(stage, source, from_json(row[0]), row[1])
 
 

@@ -20,15 +20,15 @@ from customer_profiles.state.tables import generation as table
 FIRST = 1
 """The generation that is live before any was rebuilt."""
 
+_LIVE = sa.select(table.c.generation).where(table.c.status == "live")
+
 _CLEARED_AT_ONCE = 10_000
 """Rows deleted in one transaction: other writers get their turn several times a second."""
 
 
 def live_generation(connection: sa.Connection) -> int:
     """The generation that is served."""
-    live = connection.execute(
-        sa.select(table.c.generation).where(table.c.status == "live")
-    ).scalar_one_or_none()
+    live = connection.execute(_LIVE).scalar_one_or_none()
     return FIRST if live is None else int(live)
 
 
