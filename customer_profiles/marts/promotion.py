@@ -128,7 +128,7 @@ def carry_over(
             for name in sorted(before.get(customer_no, {}).keys() | after.get(customer_no, {}).keys())
             for old in (before.get(customer_no, {}).get(name),)
             for new in (after.get(customer_no, {}).get(name),)
-            if old is None or new is None or trait_row(0, 0, old) != trait_row(0, 0, new)
+            if old is None or new is None or trait_row(old) != trait_row(new)
         ]
         changed += sum(one.other_value for one in changes)
         write_history(conn, changes, now, lambda _: Cause("rebuild", rebuilt))

@@ -111,23 +111,40 @@ def support_matters_by_id(
 
 def traits_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, dict[str, Trait]]:
     """The traits of the customers, by customer and name."""
+    return {
+        customer_no: {name: trait_of(name, row) for name, row in rows.items()}
+        for customer_no, rows in trait_rows_of(conn, generation, customer_nos).items()
+    }
+
+
+TraitRow = tuple[str, str, int, int, str]
+"""A trait as its table has it: value, source, record_no, observed_at, losing."""
+
+
+def trait_rows_of(
+    conn: Connection, generation: int, customer_nos: Iterable[int]
+) -> dict[int, dict[str, TraitRow]]:
+    """The traits of the customers as they are stored, by customer and name."""
     columns = ("customer_no", "name", "value", "source", "record_no", "observed_at", "losing")
-    found: dict[int, dict[str, Trait]] = {}
-    for customer_no, name, value, source, record_no, observed_at, losing in rows_by_key(
+    found: dict[int, dict[str, TraitRow]] = {}
+    for customer_no, name, *row in rows_by_key(
         conn, tables.trait, "customer_no", customer_nos, columns, within={"generation": generation}
     ):
-        lost = tuple(Observed(*one) for one in from_json(losing))
-        found.setdefault(customer_no, {})[name] = Trait(
-            name, from_json(value), source, record_no, observed_at, lost
-        )
+        found.setdefault(customer_no, {})[name] = tuple(row)
     return found
 
 
-def trait_row(generation: int, customer_no: int, trait: Trait) -> tuple[Any, ...]:
-    """A trait as its table's row, in the order of the table's columns."""
-    losing = [[one.value, one.source, one.record_no, one.observed_at] for one in trait.losing]
-    provenance = (trait.source, trait.record_no, trait.observed_at)
-    return (generation, customer_no, trait.name, to_json(trait.value), *provenance, to_json(losing))
+def trait_of(name: str, row: TraitRow) -> Trait:
+    """A stored trait, read."""
+    value, source, record_no, observed_at, losing = row
+    lost = tuple(Observed(*one) for one in from_json(losing))
+    return Trait(name, from_json(value), source, record_no, observed_at, lost)
+
+
+def trait_row(trait: Trait) -> TraitRow:
+    """A trait as it is stored: equal for equal traits."""
+    losing = to_json([list(one) for one in trait.losing]) if trait.losing else "[]"
+    return (to_json(trait.value), trait.source, trait.record_no, trait.observed_at, losing)
 
 
 def _of_records(

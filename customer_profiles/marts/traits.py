@@ -12,7 +12,7 @@ from customer_profiles.identity.tables import identity_event, member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.stamps import stamp
-from customer_profiles.marts.stored import trait_row, traits_of
+from customer_profiles.marts.stored import TraitRow, trait_of, trait_row, trait_rows_of
 from customer_profiles.marts.survivorship import RecordView, Trait, fold_traits
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
@@ -140,7 +140,7 @@ class RefreshTraitsStage:
     def _refresh(self, conn: Connection, generation: int, customer_nos: Sequence[int], live: bool) -> int:
         """Fold the customers and write what differs; returns how many differ."""
         records = records_of(conn, generation, customer_nos)
-        before = traits_of(conn, generation, customer_nos)
+        before = trait_rows_of(conn, generation, customer_nos)
         known = _known_profiles(conn, generation, customer_nos)
         events = _latest_events(conn, generation, customer_nos)
         now = self._now()
@@ -236,18 +236,19 @@ def _cause(change: TraitChange, events: Mapping[int, int]) -> Cause:
 
 
 def _differences(
-    customer_no: int, before: Mapping[str, Trait], after: Mapping[str, Trait]
+    customer_no: int, before: Mapping[str, TraitRow], after: Mapping[str, Trait]
 ) -> Iterable[TraitChange]:
+    """What changes; most traits stay, so what is stored is compared as it is stored, and read where it differs."""
     for name in sorted(before.keys() | after.keys()):
         old, new = before.get(name), after.get(name)
-        if old is None or new is None or trait_row(0, customer_no, old) != trait_row(0, customer_no, new):
-            yield TraitChange(customer_no, name, old, new)
+        if old is None or new is None or old != trait_row(new):
+            yield TraitChange(customer_no, name, None if old is None else trait_of(name, old), new)
 
 
 def _write(conn: Connection, generation: int, changes: Iterable[TraitChange]) -> None:
     columns = ("value", "source", "record_no", "observed_at", "losing")
     key = ("generation", "customer_no", "name")
-    written = [trait_row(generation, one.customer_no, one.new) for one in changes if one.new]
+    written = [(generation, one.customer_no, one.name, *trait_row(one.new)) for one in changes if one.new]
     dropped = [(generation, one.customer_no, one.name) for one in changes if not one.new]
     upsert_rows(conn, tables.trait, (*key, *columns), written, key=key, replace=columns)
     delete_rows(conn, tables.trait, key, dropped)
