@@ -7,6 +7,7 @@ from itertools import count
 from pathlib import Path
 from typing import Literal
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 
@@ -17,6 +18,14 @@ from customer_profiles.state.schema import METADATA, Store
 from customer_profiles_tests.postgres_server import PostgresServer, start_postgres
 
 Engine = Literal["sqlcipher", "postgres"]
+
+# A busy machine makes an example slow, not wrong; and our examples begin on an empty table of the same state.
+hypothesis.settings.register_profile(
+    "untimed",
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.too_slow, hypothesis.HealthCheck.function_scoped_fixture],
+)
+hypothesis.settings.load_profile("untimed")
 
 
 def _key_for(name: str) -> bytes:

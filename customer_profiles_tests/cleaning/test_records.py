@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_profiles.state.engine import State
@@ -308,7 +308,7 @@ HISTORY = st.lists(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25)
 @given(HISTORY, st.randoms(), st.integers(1, 5))
 def test_the_highest_version_stands_whatever_the_order_and_the_batches(
     state_factory: object, tmp_path_factory: pytest.TempPathFactory, history: list[tuple[str, int, str | None, str | None]],

@@ -1,7 +1,7 @@
 import random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customer_profiles.marts.accumulate import AccumulateStage
@@ -77,7 +77,7 @@ def contents(state, table_rows):
     return {**{name: table_rows(state, name) for name in TABLES}, "activity": sorted(map(tuple, activity))}
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(given_interactions, st.integers(1, 7), st.randoms(use_true_random=False))
 def test_late_and_shuffled_interactions_in_any_batches_give_what_one_batch_in_order_gives(
     state_factory, table_rows, given_interactions, limit, shuffling

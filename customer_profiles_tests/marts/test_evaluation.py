@@ -54,7 +54,7 @@ def test_traits_are_compared_as_text_or_as_declared_numbers_and_lists_by_their_f
     assert members("points IS NULL", traits) == {3}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(interactions, st.sampled_from(LENGTHS), st.integers(0, 3))
 def test_facts_and_due_times_equal_those_computed_one_customer_at_a_time(given_interactions, window, least):
     buckets = buckets_of(given_interactions)

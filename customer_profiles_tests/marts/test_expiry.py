@@ -131,7 +131,7 @@ def test_windows_read_the_same_whenever_buckets_went(state_factory) -> None:  # 
         max_size=6,
     )
 
-    @hypothesis_settings(max_examples=40, deadline=None)
+    @hypothesis_settings(max_examples=40)
     @given(batches, st.sampled_from([0, 4 * MINUTE, HOUR, 3 * DAY]))
     def hold(given_batches, back) -> None:  # type: ignore[no-untyped-def]
         pruned, whole = state_factory("sqlcipher"), state_factory("sqlcipher")

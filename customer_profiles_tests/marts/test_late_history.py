@@ -24,7 +24,6 @@ def test_late_repeated_shuffled_moved_and_sealed_events_give_what_a_recount_of_t
         settings=settings(
             max_examples=histories,
             stateful_step_count=15,
-            deadline=None,
             phases=[
                 Phase.generate
             ],  # each step opens real stages: making a failure shorter would take an hour

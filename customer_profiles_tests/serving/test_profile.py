@@ -2,7 +2,7 @@ import json
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -293,9 +293,7 @@ VALUES = {
 }
 
 
-@hypothesis_settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@hypothesis_settings(max_examples=25)
 @given(said, st.sampled_from(["marketing", "analytics", "personalisation", "support", "nonsense"]))
 def test_a_withheld_field_never_appears_in_any_output_whatever_was_said(state_factory, said, purpose):
     state = state_factory("sqlcipher")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
@@ -232,8 +232,6 @@ def assert_as_if_from_the_start(merged: State, apart: State, settings: Settings,
 @pytest.mark.slow
 @hypothesis_settings(
     max_examples=25,
-    deadline=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 @given(history=HISTORIES)
 def test_an_unmerge_leaves_what_would_be_had_the_apart_stood_from_the_start(
