@@ -28,9 +28,8 @@ from prometheus_client import generate_latest
 from customer_profiles.monitoring.alarms.receivers.build import build_receivers
 from customer_profiles.monitoring.freshness import note_watermarks
 from customer_profiles.orchestration.sla import POLL_SECONDS, Desk
-from customer_profiles.pipeline import worker as worker_module
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
-from customer_profiles.pipeline.latency import Latency
+from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.metrics import WorkerMetrics
 from customer_profiles.pipeline.watch import LOOK_SECONDS, Watch
 from customer_profiles.pipeline.worker import Worker
@@ -178,7 +177,7 @@ def take_in(house: Pipeline, folder: Path, number: int, events: int, observed: b
     with ExitStack() as told:
         if not observed:
             told.enter_context(patch.object(Worker, "_note_watermarks", lambda *_, **__: None))
-            told.enter_context(patch.object(worker_module, "measure", lambda *_: Latency()))
+            told.enter_context(patch.object(Meter, "measure", lambda *_: Latency()))
         metrics = WorkerMetrics()
         worker = Worker(house, metrics.passed if observed else None)
         began = time.process_time()

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
+from customer_profiles.pipeline.latency import Meter
 from customer_profiles.pipeline.pace import Backoff
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.state.errors import CursorMoved, is_away
@@ -61,11 +62,12 @@ class Drive:
         look_at: When to look next at what waits for the stages, by the steady clock.
         count_at: When to count the inbox next.
         more: Whether the last pass left something that can be done at once. ``quiet``: whether it left nothing at all.
-        measured: Whether latency is measured from a known place on.
+        meter: Measures latency. ``measured``: whether it does so from a known place on.
     """
 
     lanes: Sequence[Lane]
     stages: Sequence[DerivedLane]
+    meter: Meter
     running: dict[Lane, Future[list[StageResult]]] = field(default_factory=dict)
     look_at: float = 0.0
     count_at: float = 0.0

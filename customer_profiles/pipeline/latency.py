@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from customer_profiles.marts.accumulate import AccumulateStage
 from customer_profiles.pipeline.tables import served_batch
 from customer_profiles.state.bulk import insert_rows
-from customer_profiles.state.cursors import CursorMoved, move_cursor, read_cursor
+from customer_profiles.state.cursors import Cursor, CursorMoved, move_cursor, read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
 from customer_profiles.state.schema import from_json, to_json
@@ -24,6 +24,7 @@ NAME = "measure_latency"
 KEPT_MICROS = 86_400_000_000
 _STEP = math.log(1.1)
 _AT_ONCE = 50_000
+KEPT_EVERY_SECONDS = 1.0
 _CLEARED_EVERY = 100
 """Batches."""
 _COLUMNS = ("batch_no", "served_at", "events", "slowest", "histogram")
@@ -88,39 +89,81 @@ def _step(micros: int) -> int:
     return max(0, math.ceil(math.log(max(micros, 1) / 1_000) / _STEP))
 
 
-def measure(state: State, now: int) -> Latency:
-    """Measure the interactions that were served since it was last measured. To be called when no stage is behind.
+class Meter:
+    """Measures what is served, batch by batch, and keeps it once a second.
 
-    Args:
-        state: The open state.
-        now: Micros.
-
-    Returns:
-        What was measured; nothing when nothing was served.
+    A transaction for every batch would cost more than it tells. What was measured and not kept when the process is killed is
+    measured again by the next one, as served later than it was.
     """
-    total = Latency()
-    while True:
-        with state.reading() as connection:
-            cursor = read_cursor(connection, NAME)
+
+    def __init__(self, state: State) -> None:
+        """Bind it to an open state."""
+        self._state = state
+        self._read: Cursor | None = None
+        self._until = 0
+        self._pending = Latency()
+        self._keep_at = 0.0
+
+    def measure(self, now: int) -> Latency:
+        """Measure the interactions that were served since it was last measured. To be called when no stage is behind.
+
+        Args:
+            now: Micros.
+
+        Returns:
+            What was measured; nothing when nothing was served.
+        """
+        total = Latency()
+        while (found := self._next(now)) is not None:
+            total = total + found
+        self._pending = self._pending + total
+        if time.monotonic() >= self._keep_at and not self.keep(now):
+            return Latency()
+        return total
+
+    def keep(self, now: int) -> bool:
+        """Write what was measured since it was last kept.
+
+        Args:
+            now: Micros.
+
+        Returns:
+            Whether it was; a run that measured beside us has it otherwise.
+        """
+        read, pending, kept = self._read, self._pending, True
+        if read is not None and (read.position or {}).get("interaction_no") != self._until:
+            try:
+                with self._state.writing() as connection:
+                    move_cursor(connection, read, {"interaction_no": self._until})
+                    if pending.events:
+                        _keep(connection, pending, now)
+            except CursorMoved:
+                kept = False
+        self._read, self._pending = None, Latency()
+        self._keep_at = time.monotonic() + KEPT_EVERY_SECONDS
+        return kept
+
+    def _next(self, now: int) -> Latency | None:
+        """The next part of what was served; None when there is none."""
+        with self._state.reading() as connection:
+            fresh = read_cursor(connection, NAME) if self._read is None else None
             served = read_cursor(connection, AccumulateStage.name, str(live_generation(connection))).position
             reached = (served or {"interaction_no": 0})["interaction_no"]
-            # What was served before anybody measured is left out: its times would tell of the past.
-            since = reached if cursor.position is None else cursor.position["interaction_no"]
-            until = min(reached, since + _AT_ONCE)
-            if until <= since and cursor.position is not None:
-                return total
-            rows = connection.execute(_RECEIVED, {"since": since, "until": until})
-            found = Latency.counted({now - received_at: count for received_at, count in rows})
-        with (
-            suppress(CursorMoved),
-            state.writing() as connection,
-        ):  # a run beside us measures too: it has them
-            move_cursor(connection, cursor, {"interaction_no": until})
-            if found.events:
-                _keep(connection, found, now)
-            total = total + found
-        if until == reached:
-            return total
+            if fresh is not None:
+                self._read = fresh
+                # What was served before anybody measured is left out: its times would tell of the past.
+                self._until = reached if fresh.position is None else fresh.position["interaction_no"]
+            since, self._until = self._until, min(reached, self._until + _AT_ONCE)
+            if self._until <= since:
+                self._until = since
+                return None
+            rows = connection.execute(_RECEIVED, {"since": since, "until": self._until})
+            return Latency.counted({now - received_at: count for received_at, count in rows})
+
+
+def measure(state: State, now: int) -> Latency:
+    """Measure once, and keep it at once; see `Meter.measure`."""
+    return Meter(state).measure(now)
 
 
 def _keep(connection: sa.Connection, found: Latency, now: int) -> None:

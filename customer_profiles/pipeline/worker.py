@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import wait
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -24,7 +25,7 @@ from customer_profiles.pipeline.behind import Behind, behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
 from customer_profiles.pipeline.drive import DerivedLane, Drive
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
-from customer_profiles.pipeline.latency import Latency, measure
+from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.sources.heads import open_head
@@ -182,7 +183,7 @@ class Worker:
     def _drive(self, lease: Lease, until_quiet: bool) -> bool:
         """Pass after pass; says whether it was told to stop, rather than that the lease was lost."""
         stages = [DerivedLane(stage, self._backoff, self._dice) for stage in self._pipeline.derived()]
-        drive = Drive(self._lanes(), stages)
+        drive = Drive(self._lanes(), stages, Meter(self._pipeline.state))
         away: Failure | None = None
         try:
             while not self._stopping.is_set() and lease.held:
@@ -206,11 +207,13 @@ class Worker:
             return self._stopping.is_set()
         finally:
             drive.close()
+            with suppress(StateError, sa.exc.DBAPIError):  # the next one measures it
+                drive.meter.keep(now_micros())
 
     def _pass(self, drive: Drive) -> None:
         """One batch of every source that has something new, then one of every stage that has something to do."""
         if not drive.measured:
-            measure(self._pipeline.state, now_micros())  # from here on
+            drive.meter.measure(now_micros())  # from here on
             drive.measured = True
         lanes, began = drive.lanes, time.monotonic()
         self.told.looked_at = now_micros()
@@ -221,7 +224,7 @@ class Worker:
             derived, left = self._derive(drive.stages)
             results, waiting = [*results, *derived], left.total
             if not any(left.data.values()):
-                latency = measure(self._pipeline.state, now_micros())
+                latency = drive.meter.measure(now_micros())
             drive.look_at = time.monotonic() + BEHIND_SECONDS
         running = [lane for lane in lanes if lane in drive.running]
         drive.more = any(result.more for result in results) or any(

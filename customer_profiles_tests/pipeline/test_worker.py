@@ -249,7 +249,26 @@ def test_a_worker_that_lost_its_lease_drives_no_more_until_it_has_it_again(compa
             wait_until(lambda: count(house, "interaction") == 20)
 
 
-def test_how_long_events_took_is_kept_by_batch(company: Company) -> None:
+def test_how_long_events_took_is_kept_once_a_second_and_at_the_end(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(latency_module, "KEPT_EVERY_SECONDS", 3_600)
+
+    def measured(house: Pipeline) -> tuple[int, int]:
+        with house.state.reading() as connection:
+            kept = served_batches(connection, 0)
+        return len(kept), together(kept).events
+
+    with company.open() as house:
+        with working(house):
+            wait_until(lambda: count(house, "interaction") == 12 and nothing_waits(house))
+            company.second_week()
+            wait_until(lambda: count(house, "interaction") == 20 and nothing_waits(house))
+            assert measured(house) == (0, 0)
+        assert measured(house) == (1, 20)
+
+
+def test_how_long_events_took_is_kept(company: Company) -> None:
     with company.open() as house:
         Worker(house).run(until_quiet=True)
         with house.state.reading() as connection:
