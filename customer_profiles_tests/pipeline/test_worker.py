@@ -249,7 +249,7 @@ def test_a_worker_that_lost_its_lease_drives_no_more_until_it_has_it_again(compa
             wait_until(lambda: count(house, "interaction") == 20)
 
 
-def test_how_long_events_took_is_kept_once_a_second_and_at_the_end(
+def test_how_long_events_took_is_kept_now_and_then_and_at_the_end(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(latency_module, "KEPT_EVERY_SECONDS", 3_600)
