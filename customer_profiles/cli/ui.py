@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 from typing import Annotated
 
@@ -32,4 +33,6 @@ def ui(port: Annotated[int, typer.Option(min=1, max=65535, help="The port on loo
         "--working-directory",
         str(settings.folder),
     ]
+    # A shell lets what it starts in the background ignore Ctrl-C, and Dagster would then ignore being ended as well.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     os.execv(sys.executable, [sys.executable, *arguments])

@@ -3,6 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from zoneinfo import available_timezones
@@ -34,8 +35,14 @@ def _region(text: str) -> str:
     return text
 
 
+@cache
+def _time_zones() -> frozenset[str]:
+    """Read once: it goes through the files of the system's time zones."""
+    return frozenset(available_timezones())
+
+
 def _time_zone(text: str) -> str:
-    if text not in available_timezones():
+    if text not in _time_zones():
         raise ValueError("is no IANA time zone, such as Europe/London or UTC")
     return text
 

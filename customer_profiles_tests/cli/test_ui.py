@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -62,6 +63,8 @@ class Served:
             text=True,
             cwd=settings.parent,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            # As a shell starts what is to run in the background.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN),
         )
 
     def wait(self) -> None:

@@ -1,6 +1,7 @@
 """Rows as the floors below leave them, for the marts' tests."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,17 @@ def settings(
     if lengths is not None:
         windows["lengths"] = lengths
     lines = [f"  {name}: {{when: {to_json(when)}}}" for name, when in (segments or {}).items()]
-    return settings_from_text(
+    return _read(
         SETTINGS
         + f"windows: {to_json(windows)}\n"
-        + "".join(["segments:\n", "\n".join(lines), "\n"] if lines else []),
-        Path("customer_profiles.yaml"),
+        + "".join(["segments:\n", "\n".join(lines), "\n"] if lines else [])
     )
+
+
+@cache
+def _read(text: str) -> Settings:
+    """Histories ask for the same settings at every step."""
+    return settings_from_text(text, Path("customer_profiles.yaml"))
 
 
 def interactions(state: State, given: Iterable[Mapping[str, Any]]) -> None:
