@@ -20,7 +20,7 @@ def test_the_second_day_brings_every_kind_of_row(undisturbed: Undisturbed) -> No
         "inbox_sequence", "generation", "decision", "model", "superseded_record", "feed_seen", "segment_due",
         "catalog_feed", "catalog_column", "review_pair", "model_promotion", "inbox_event", "inbox_message", "lease",
         "served_batch", "unmasking", "alarm", "alarm_notice", "failed_run", "recount",
-        "history_segment", "sealed_event", "corrected_interaction",
+        "history_segment", "sealed_event", "corrected_interaction", "ledger_total",
     }  # fmt: skip
     kinds = {row.split("kind=")[1].split(" ")[0] for row in held["identity_event"]}
     assert kinds == {"create", "merge", "split", "delete"}
