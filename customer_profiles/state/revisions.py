@@ -1,6 +1,7 @@
 """Drives Alembic: which revisions a store has, how far it is, and moving it on. One history a store."""
 
 import re
+import threading
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ from alembic.script import ScriptDirectory
 from customer_profiles.state.schema import METADATA, Store
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
+_ALEMBIC = threading.Lock()
+"""One thread at a time: what a migration calls, `alembic.op`, is whichever store the process began last."""
 
 
 def version_table(store: Store) -> str:
@@ -54,13 +57,16 @@ def current_revision(connection: sa.Connection, store: Store) -> str | None:
 
 def upgrade(connection: sa.Connection, store: Store) -> None:
     """Apply what is missing, in the connection's transaction."""
-    _enter_schema(connection, store)
-    command.upgrade(_config(store, connection), "head")
+    with _ALEMBIC:
+        _enter_schema(connection, store)
+        command.upgrade(_config(store, connection), "head")
 
 
 def stamp(connection: sa.Connection, store: Store) -> None:
     """Say that a store whose tables were made from the metadata is at the newest revision."""
-    if newest_revision(store) is not None:
+    if newest_revision(store) is None:
+        return
+    with _ALEMBIC:
         _enter_schema(connection, store)
         command.stamp(_config(store, connection), "head")
 
@@ -94,7 +100,10 @@ def _tidied(file: Path) -> Path:
 def _enter_schema(connection: sa.Connection, store: Store) -> None:
     """On Postgres, work in the store's schema alone until the transaction ends."""
     if connection.dialect.name == "postgresql":
-        connection.exec_driver_sql(f"CREATE SCHEMA IF NOT EXISTS {store}")
+        # Asked first: IF NOT EXISTS alone goes by what the server remembers from before we waited for the lock.
+        there = connection.exec_driver_sql("SELECT 1 FROM pg_namespace WHERE nspname = %s", (str(store),))
+        if there.scalar() is None:
+            connection.exec_driver_sql(f"CREATE SCHEMA {store}")
         connection.exec_driver_sql(f"SET LOCAL search_path TO {store}")
         connection.dialect.default_schema_name = str(
             store

@@ -1,6 +1,8 @@
 """Migrations give the tables that the code describes, on both engines; the report tells how a state is."""
 
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -131,6 +133,25 @@ def test_two_first_runs_at_once_both_find_a_whole_state(
         revisions.upgrade(connection, Store.STATE)
     migrate(other)
     assert check(bare_state).well
+
+
+def test_threads_of_one_process_that_migrate_at_once_leave_every_table_in_its_own_store(
+    bare_state: State, reopen: Callable[..., State]
+) -> None:
+    # As Dagster does it, which evaluates several sensors at once in one process.
+    states = [bare_state, *(reopen(bare_state) for _ in range(3))]
+    together = threading.Barrier(len(states))
+
+    def begin(state: State) -> None:
+        together.wait()
+        migrate(state)
+
+    with ThreadPoolExecutor(len(states)) as threads:
+        list(threads.map(begin, states))
+    load_all_tables()
+    for store in Store:
+        with bare_state.writing(store) as connection:
+            assert revisions.differences(connection, store) == []
 
 
 def test_every_table_has_a_name_of_its_own_over_all_stores() -> None:
