@@ -185,7 +185,7 @@ def test_a_watch_that_is_gone_is_told_by_prometheus(tmp_path: Path) -> None:
     with ExitStack() as up:
         heard = up.enter_context(hub())
         manager = up.enter_context(alertmanager(tmp_path / "alertmanager", heard.url))
-        seen = up.enter_context(prometheus(tmp_path / "prometheus", {"watch": port}, quick, manager))
+        seen = up.enter_context(prometheus(tmp_path / "prometheus", {"watch": port}, quick, manager.url))
         up.enter_context(showing(metrics.registry, "127.0.0.1", port))  # it looked once, long ago, and hangs
 
         wait_until(lambda: "CustomerProfilesWatchSilent" in seen.firing(), 40)

@@ -65,10 +65,22 @@ class Hub:
 
 @dataclass
 class Mailbox:
-    """A mail server that keeps what it gets."""
+    """A mail server that keeps what it gets, while it is up."""
 
     port: int
     messages: list[Message] = field(default_factory=list)
+    _controller: Controller | None = None
+
+    def start(self) -> None:
+        """Answer on the port."""
+        self._controller = Controller(self, hostname="127.0.0.1", port=self.port)
+        self._controller.start()  # type: ignore[no-untyped-call]
+
+    def stop(self) -> None:
+        """Answer no more."""
+        if self._controller is not None:
+            self._controller.stop()  # type: ignore[no-untyped-call]
+            self._controller = None
 
     async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:
         self.messages.append(message_from_bytes(envelope.content, policy=policy.default))
@@ -113,17 +125,45 @@ def hub() -> Iterator[Hub]:
 def mailbox() -> Iterator[Mailbox]:
     """A mail server on loopback."""
     made = Mailbox(free_port())
-    controller = Controller(made, hostname="127.0.0.1", port=made.port)
-    controller.start()  # type: ignore[no-untyped-call]
+    made.start()
     try:
         yield made
     finally:
-        controller.stop()  # type: ignore[no-untyped-call]
+        made.stop()
+
+
+class Manager:
+    """An Alertmanager on loopback, which passes on to a web server."""
+
+    def __init__(self, program: str, folder: Path) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._command = [
+            program, f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'data'}",
+            f"--web.listen-address={self.url.removeprefix('http://')}", "--cluster.listen-address=", "--log.level=error",
+        ]  # fmt: skip
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Answer on the port; what it noted before a graceful end it still knows."""
+        # Were the test run killed, the server would stay behind: it goes with its parent.
+        before = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+        command = [*before, *self._command]
+        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self._process = process
+        wait_until(lambda: _ready(f"{self.url}/-/ready") or process.poll() is not None, 30)
+        assert process.poll() is None
+
+    def stop(self) -> None:
+        """End it gracefully."""
+        if self._process is not None:
+            self._process.terminate()
+            self._process.wait(30)
+            self._process = None
 
 
 @contextmanager
-def alertmanager(folder: Path, passes_on_to: str) -> Iterator[str]:
-    """An Alertmanager on loopback, which passes on to a web server; without its program the test is skipped, in CI it fails."""
+def alertmanager(folder: Path, passes_on_to: str) -> Iterator[Manager]:
+    """An Alertmanager that is up; without its program the test is skipped, in CI it fails."""
     program = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if program is None:
         if os.environ.get("CI"):
@@ -131,21 +171,12 @@ def alertmanager(folder: Path, passes_on_to: str) -> Iterator[str]:
         pytest.skip("Alertmanager is not installed: apt-get install prometheus-alertmanager")
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "alertmanager.yml").write_text(ALERTMANAGER.format(hub=passes_on_to))
-    url = f"http://127.0.0.1:{free_port()}"
-    command = [
-        program, f"--config.file={folder / 'alertmanager.yml'}", f"--storage.path={folder / 'data'}",
-        f"--web.listen-address={url.removeprefix('http://')}", "--cluster.listen-address=", "--log.level=error",
-    ]  # fmt: skip
-    # Were the test run killed, the server would stay behind: it goes with its parent.
-    before = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
-    process = subprocess.Popen([*before, *command], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    made = Manager(program, folder)
     try:
-        wait_until(lambda: _ready(f"{url}/-/ready") or process.poll() is not None, 30)
-        assert process.poll() is None
-        yield url
+        made.start()
+        yield made
     finally:
-        process.kill()
-        process.wait()
+        made.stop()
 
 
 def _ready(url: str) -> bool:
@@ -161,14 +192,14 @@ class Listeners:
 
     hub: Hub
     mailbox: Mailbox
-    alertmanager: str
+    alertmanager: Manager
 
     @property
     def settings(self) -> str:
         """The part `receivers` of the settings."""
         return f"""
   receivers:
-    manager: {{type: alertmanager, url: "{self.alertmanager}"}}
+    manager: {{type: alertmanager, url: "{self.alertmanager.url}"}}
     duty: {{type: pagerduty, url: "{self.hub.url}/duty", routing_key: {{provider: environment, variable: TEST_DUTY}}}}
     chat: {{type: slack, url: {{provider: environment, variable: TEST_CHAT}}}}
     mail: {{type: email, host: 127.0.0.1, port: {self.mailbox.port}, security: none, sender: watch@otherby.example,

@@ -182,7 +182,7 @@ class Jumping:
 @pytest.mark.parametrize("name", ["manager", "duty", "chat", "mail", "hook"])
 def test_a_receiver_that_is_not_there_is_told_of_without_its_secret(name: str, heard: Listeners) -> None:
     text = f"alarms:{heard.settings}".replace(str(heard.mailbox.port), "1").replace(
-        heard.alertmanager, "http://127.0.0.1:1"
+        heard.alertmanager.url, "http://127.0.0.1:1"
     )
     nowhere = heard.hub.url.replace(heard.hub.url.rpartition(":")[2], "1")
     secrets = {variable: value.replace(heard.hub.url, nowhere) for variable, value in heard.secrets.items()}

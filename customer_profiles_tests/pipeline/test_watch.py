@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -304,3 +304,27 @@ def test_a_receiver_that_was_down_hears_everything_later_in_its_order(
         late = ("hook", "duty", "chat")
         wait_until(lambda: all(heard.told("run_failed")[kind] == ["open", "resolve"] for kind in late), 40)
     assert heard.told("run_failed")["mail"] == ["open", "resolve"]
+
+
+def test_a_mail_server_and_an_alertmanager_that_were_down_hear_it_later_in_its_order(
+    company: Company, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with listeners(tmp_path / "listeners") as heard:
+        monkeypatch.setenv("TEST_CHAT", heard.secrets["TEST_CHAT"])
+        company.text = company.text[: company.text.index("  receivers:")] + heard.settings.lstrip("\n")
+        late = (heard.mailbox, heard.alertmanager)
+
+        def while_they_are_down(event: str, happen: Callable[[sa.Connection], None]) -> None:
+            for one in late:
+                one.stop()
+            with house.state.writing(Store.INBOX) as connection:
+                happen(connection)
+            wait_until(lambda: heard.told("run_failed")["hook"][-1:] == [event], 30)
+            for one in late:
+                one.start()
+
+        with at_work(company) as house:
+            while_they_are_down("open", lambda connection: note_failed_run(connection, "refresh", now_micros()))
+            hears(heard, "run_failed", "open")
+            while_they_are_down("resolve", lambda connection: note_run_that_succeeded(connection, "refresh"))
+            hears(heard, "run_failed", "open", "resolve")
