@@ -15,7 +15,7 @@ def build_outcome_sensors(opener: PipelineOpener) -> list[dg.SensorDefinition]:
 
     @dg.run_failure_sensor(
         name="run_failed",
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=1,  # that is, whenever Dagster looks, which is every five
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Keeps that a job's run failed: an alarm, unless a run of the same job succeeds soon.",
     )
@@ -26,7 +26,7 @@ def build_outcome_sensors(opener: PipelineOpener) -> list[dg.SensorDefinition]:
     @dg.run_status_sensor(
         name="run_succeeded",
         run_status=dg.DagsterRunStatus.SUCCESS,
-        minimum_interval_seconds=5,
+        minimum_interval_seconds=1,  # that is, whenever Dagster looks, which is every five
         default_status=dg.DefaultSensorStatus.RUNNING,
         description="Keeps that a job's run succeeded: the alarm that it failed is over.",
     )

@@ -24,7 +24,7 @@ class Streaming(Part):
     """The same for the sensor in Dagster, where each such reading is a run to keep a record of."""
     first_retry_seconds: float = Field(1.0, gt=0)
     """After so long a source that could not be read is tried again; each further time waits about twice as long."""
-    longest_retry_seconds: float = Field(4.0, gt=0)
+    longest_retry_seconds: float = Field(2.0, gt=0)
     """The longest of these waits: so long at most a source that is back waits to be read."""
     sensor_longest_retry_seconds: float = Field(60.0, gt=0)
     """The longest wait of the sensor in Dagster after runs that failed, each of which costs seconds and leaves a record."""
