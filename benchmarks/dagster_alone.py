@@ -2,8 +2,8 @@
 
 `customer-profiles ui` runs in a process of its own over a small company. Rows arrive in a file, and are looked for in the
 buckets that profiles are summed from: seconds from the file being there to the row being counted. Then the folder of a source
-is taken away and put back: seconds from the SLA being broken to the page at a web server on loopback, and from the recovery to
-its word.
+is taken away and put back, with nothing new in it: seconds from the SLA being broken to the page at a web server on loopback,
+and from the recovery to its word.
 """
 
 import argparse
@@ -30,6 +30,8 @@ from customer_profiles.state.engine import Store
 SLA = 15.0
 """Longer than a run takes, or the SLA would be broken by nothing but Dagster."""
 PATIENCE = 300.0
+SETTLED = 120.0
+"""The files are as old as that many seconds: one that was written to in the last minute is read again once it is settled."""
 
 
 def main() -> None:
@@ -46,6 +48,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as made, receiver() as (url, heard):
         folder = Path(made)
         write_visits(folder, 50)
+        for file in (folder / "web").iterdir():
+            _settle(file)
         text = SETTINGS.replace("STATE", str(folder / "state")).replace("seconds: 3", f"seconds: {SLA:.0f}")
         text += "streaming: {files_seconds: 0.2}\n"
         text += f"alarms: {{receivers: {{hook: {{type: webhook, url: '{url}'}}}}}}\n"
@@ -98,10 +102,16 @@ def _row(house: Pipeline, folder: Path, number: int) -> float:
     (folder / "web" / f"row{number}.part").write_text(
         f'{{"id": "r{number}", "who": "u1", "kind": "page", "at": "2026-06-02T10:00:00Z"}}\n'
     )
+    _settle(folder / "web" / f"row{number}.part")
     began = time.perf_counter()
     (folder / "web" / f"row{number}.part").rename(folder / "web" / f"row{number}.jsonl")
     _wait(lambda: _counted(house) > before)
     return time.perf_counter() - began
+
+
+def _settle(file: Path) -> None:
+    then = time.time() - SETTLED
+    os.utime(file, (then, then))
 
 
 def _counted(house: Pipeline) -> int:

@@ -73,3 +73,18 @@ def test_a_missing_segment_ends_with_a_finding_that_names_it(command: Command, o
     assert "Well." not in told.out
     assert command("rebuild", settings=own).code
     assert lost.name in command("rebuild", settings=own).error
+
+
+def test_an_export_without_one_of_its_segments_names_it_and_leaves_no_file(
+    command: Command, own: Path, tmp_path: Path
+) -> None:
+    command("history", "seal", settings=own)
+    lost = sorted((own.parent / ".data/state/history").rglob("*.parquet"))[0]
+    lost.unlink()
+    (tmp_path / "out").mkdir()
+
+    told = command("export", "interaction", "--to", tmp_path / "out/all.parquet", settings=own)
+
+    assert told.code
+    assert lost.name in told.error
+    assert not list((tmp_path / "out").iterdir())
