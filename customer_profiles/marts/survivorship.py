@@ -5,7 +5,7 @@ arrived first. Given and family name go together, and so do the lines of an addr
 one record's street in another record's city.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -106,9 +106,10 @@ def fold_traits(
     survivors: dict[str, Observed] = {}
     for group in TOGETHER:
         survivors.update(_survivors_together(spoken, group))
+    distinct = _distinct(spoken, frozenset(spec.name for spec in specs if spec.many))
     traits = []
     for spec in specs:
-        seen = _distinct(spoken, spec)
+        seen = list(distinct.get(spec.name, {}).values())
         if not seen:
             continue
         if spec.many:
@@ -153,18 +154,19 @@ def _is_empty(value: Any) -> bool:
     return not value and (value is None or isinstance(value, _EMPTY))
 
 
-def _distinct(spoken: Sequence[tuple[RecordView, _Said]], spec: TraitSpec) -> list[Observed]:
-    """The distinct values of a trait, best first; a value that several hold stands with the best of them."""
-    seen: dict[Any, Observed] = {}
+def _distinct(
+    spoken: Sequence[tuple[RecordView, _Said]], many: Collection[str]
+) -> Mapping[str, Mapping[Any, Observed]]:
+    """The distinct values of each trait, best first; a value that several hold stands with the best of them."""
+    distinct: dict[str, dict[Any, Observed]] = {}
     for record, said in spoken:
-        value = said.get(spec.name)
-        if value is None:
-            continue
-        for one in value if spec.many and isinstance(value, list) else (value,):
-            key = _key(one)
-            if key not in seen:
-                seen[key] = Observed(one, record.source, record.record_no, record.observed_at)
-    return list(seen.values())
+        for name, value in said.items():
+            seen = distinct.setdefault(name, {})
+            for one in value if name in many and isinstance(value, list) else (value,):
+                key = _key(one)
+                if key not in seen:
+                    seen[key] = Observed(one, record.source, record.record_no, record.observed_at)
+    return distinct
 
 
 def _survivors_together(
