@@ -2,6 +2,7 @@
 
 import os
 import stat
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
@@ -74,8 +75,9 @@ class LocalKeyFile(_Derived):
 
     def _make(self) -> None:
         self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+        # A name of its own in each thread, and mode 0600.
+        descriptor, made = tempfile.mkstemp(prefix=f".{self.path.name}.", dir=self.path.parent)
+        draft = Path(made)
         try:
             with os.fdopen(descriptor, "w") as file:
                 file.write(os.urandom(KEY_BYTES).hex() + "\n")

@@ -1,6 +1,7 @@
 """The embedded engine: three SQLCipher files (AES-256) in a folder, each with one writer and many readers."""
 
 import os
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ _WRITER_CACHE_KIB = 128 * 1024
 _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 16 * 1024
 """The write-ahead log is folded into the file when it has 64 MiB, so that seldom a batch pays for it."""
+
+_AGAIN_SECONDS = 0.02
 
 KeyFor = Callable[[str], bytes]
 
@@ -68,9 +71,7 @@ def make_engine(
     def connect() -> Any:
         connection = _connect(file, key, wait_seconds)
         if writer:
-            # Setting WAL anew would want the file for itself, and a reader may have it.
-            if connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
-                connection.execute("PRAGMA journal_mode = WAL")
+            _begin_log(connection, wait_seconds)
             connection.execute("PRAGMA synchronous = FULL")
             connection.execute(f"PRAGMA wal_autocheckpoint = {_CHECKPOINT_PAGES}")
             connection.execute(f"PRAGMA cache_size = -{_WRITER_CACHE_KIB}")
@@ -128,6 +129,19 @@ def _connect(file: Path, key: str, wait_seconds: float) -> Any:
     connection.execute("PRAGMA mmap_size = 0")
     connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
     return connection
+
+
+def _begin_log(connection: Any, wait_seconds: float) -> None:
+    """Set the write-ahead log, once for all who open the file after: it wants the file for itself."""
+    until = time.monotonic() + wait_seconds
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlcipher3.OperationalError:
+            # Two first starts at once: SQLite refuses one of them without waiting.
+            if time.monotonic() > until:
+                raise
+            time.sleep(_AGAIN_SECONDS)
 
 
 def _engine(connect: Callable[[], Any], begin: str, connections: int, wait_seconds: float) -> sa.Engine:

@@ -81,8 +81,6 @@ def test_of_two_first_runs_at_once_both_have_the_key_that_was_kept(
             winners.append(early.key("x"))
         return urandom(count)  # type: ignore[no-any-return]
 
-    # Both runs share this process's number, which names the draft; a real second run has its own.
-    monkeypatch.setattr("customer_profiles.encryption.keys.os.getpid", iter(range(10)).__next__)
     monkeypatch.setattr("customer_profiles.encryption.keys.os.urandom", somebody_else_is_quicker)
     assert late.key("x") == winners[1] == LocalKeyFile(path).key("x")
 

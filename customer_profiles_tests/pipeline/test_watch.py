@@ -324,7 +324,9 @@ def test_a_mail_server_and_an_alertmanager_that_were_down_hear_it_later_in_its_o
                 one.start()
 
         with at_work(company) as house:
-            while_they_are_down("open", lambda connection: note_failed_run(connection, "refresh", now_micros()))
+            while_they_are_down(
+                "open", lambda connection: note_failed_run(connection, "refresh", now_micros())
+            )
             hears(heard, "run_failed", "open")
             while_they_are_down("resolve", lambda connection: note_run_that_succeeded(connection, "refresh"))
             hears(heard, "run_failed", "open", "resolve")
