@@ -1,5 +1,7 @@
 """What the first run tells that no later one does, and what a run tells after the settings were changed."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,23 @@ def test_a_new_key_is_told_with_its_place_once(command: Command, settings: Path)
     assert "docs/decisions/keys.md" in first.error
     assert told not in second.error
     assert (settings.parent / "keys/one.key").read_text().strip() not in first.error + first.out
+
+
+def test_several_first_starts_at_once_agree_on_one_key_and_a_whole_state(
+    command: Command, settings: Path
+) -> None:
+    program = Path(sys.executable).with_name("customer-profiles")
+    starts = [
+        subprocess.Popen(
+            [program, "-s", settings, "state", "migrate"], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        for _ in range(4)
+    ]
+
+    told = [start.communicate(timeout=120) for start in starts]
+    assert [start.returncode for start in starts] == [0] * 4, told
+    assert command("state", "check", settings=settings).code == 0
+    assert [file.name for file in (settings.parent / "keys").iterdir()] == ["one.key"]
 
 
 def test_a_changed_mapping_says_what_is_read_again_and_does_it(command: Command, settings: Path) -> None:
