@@ -1,15 +1,16 @@
 """The index of a graph: which contents hold which key, and what a content says; looked up by key, never scanned.
 
-It is kept in *runs*, each sorted, never changed once written, and cut into parts of bounded size (a log-structured
-merge tree, O'Neil et al. 1996). A batch writes one small run, wherever in the index its keys fall; small runs
-are merged now and then, so that a look-up asks a handful. A part is read when a look-up first falls into it and
-stays in memory; as runs never change, what was read stays true for whoever reads them.
+It is kept in *runs*, each sorted, and cut into parts of bounded size that never change once written (a log-structured
+merge tree, O'Neil et al. 1996). A batch writes one small run, wherever in the index its keys fall; newer runs are
+merged into older ones, a part at a time, so that a look-up asks a handful. A part is read when a look-up first falls
+into it and stays in memory; as parts never change, what was read stays true for whoever reads them.
 
 A key here is a blocking key or the fingerprint of an identifier's value (64 bits); a content goes by its digest.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -27,11 +28,13 @@ from customer_profiles.state.sequences import reserve
 
 Numbers = NDArray[np.int64]
 Kind = Literal["key", "content"]
-KEYS_A_PART = 524_288
-CONTENTS_A_PART = 65_536
+KEYS_A_PART = 262_144
+CONTENTS_A_PART = 32_768
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
 
+PartBody = tuple[int, int, int, bytes]
+"""A part as it is written: least and greatest number, rows, body."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
 
 
@@ -86,6 +89,26 @@ class Entries:
         kept = last & ~vanished & ~stands
         return cls(keys[kept], contents[kept])
 
+    @property
+    def numbers(self) -> Numbers:
+        """What it is sorted by."""
+        return self.keys
+
+    def between(self, start: int, end: int) -> Entries:
+        """Those from one place to another."""
+        return Entries(self.keys[start:end], self.contents[start:end])
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Entries]) -> Entries:
+        """Pieces that follow one another, as one."""
+        return cls(
+            np.concatenate([one.keys for one in pieces]), np.concatenate([one.contents for one in pieces])
+        )
+
+    def parts(self) -> Iterator[PartBody]:
+        """As a run stores them."""
+        return key_parts(self)
+
     @cached_property
     def taken_back(self) -> NDArray[np.int32] | None:
         """How many entries before each place take one back; None when none does."""
@@ -107,6 +130,59 @@ class Entries:
 
 
 @dataclass(frozen=True)
+class Rows:
+    """What contents say, sorted by their numbers.
+
+    Attributes:
+        table: Columns `content_no` (rising), `gone` (the content is no more), and what it says.
+    """
+
+    table: pa.Table
+
+    @cached_property
+    def numbers(self) -> Numbers:
+        """What it is sorted by."""
+        numbers: Numbers = self.table["content_no"].to_numpy()
+        return numbers
+
+    @cached_property
+    def takes_back(self) -> bool:
+        """Whether any content is no more."""
+        return bool(pc.any(self.table["gone"]).as_py())
+
+    def between(self, start: int, end: int) -> Rows:
+        """Those from one place to another."""
+        return Rows(self.table.slice(start, end - start))
+
+    @classmethod
+    def joined(cls, pieces: Sequence[Rows]) -> Rows:
+        """Pieces that follow one another, as one."""
+        return cls(pa.concat_tables([one.table for one in pieces]))
+
+    @classmethod
+    def merged(cls, runs: Sequence[Rows], oldest: bool) -> Rows:
+        """One run in place of several, from the oldest to the newest; of one content the newest row counts.
+
+        Args:
+            runs: What is merged.
+            oldest: Whether no older run is left beside them, so that nothing has to be taken back any more.
+        """
+        table = cls.joined(runs[::-1]).table
+        _, first = np.unique(table["content_no"].to_numpy(), return_index=True)
+        table = table.take(pa.array(first))
+        return cls(table.filter(pc.invert(table["gone"])) if oldest else table)
+
+    def parts(self) -> Iterator[PartBody]:
+        """As a run stores them."""
+        return content_parts(self.table)
+
+    @classmethod
+    def from_bytes(cls, body: bytes) -> Rows:
+        """As read."""
+        return cls(pa.ipc.open_stream(body).read_all().combine_chunks())
+
+
+@dataclass(frozen=True)
 class _Part:
     """Where a part of a run is in the table, and between which keys it lies."""
 
@@ -115,6 +191,31 @@ class _Part:
     least: int
     most: int
     rows: int
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A stretch of numbers in which a run has a part of its own, or several that share a key.
+
+    Attributes:
+        low: Where it begins; None where nothing lies before.
+        high: Where the next one begins; None where nothing lies behind.
+        parts: Of the run, in their order.
+    """
+
+    low: int | None
+    high: int | None
+    parts: Sequence[_Part]
+
+    def touches(self, part: _Part) -> bool:
+        """Whether a part of another run reaches into it."""
+        return (self.high is None or part.least < self.high) and (self.low is None or part.most >= self.low)
+
+    def within(self, numbers: Numbers) -> tuple[int, int]:
+        """From where to where sorted numbers lie in it."""
+        start = 0 if self.low is None else int(np.searchsorted(numbers, self.low, side="left"))
+        end = len(numbers) if self.high is None else int(np.searchsorted(numbers, self.high, side="left"))
+        return start, end
 
 
 class Index:
@@ -133,7 +234,7 @@ class Index:
         rows = connection.execute(
             sa.select(*(index_run.c[name] for name in _COLUMNS[1:-1]))
             .where(index_run.c.generation == self.generation)
-            .order_by(index_run.c.run_no, index_run.c.part_no)
+            .order_by(index_run.c.run_no, index_run.c.least)
         )
         self._parts = {"key": [], "content": []}
         for kind, *rest in rows:
@@ -186,23 +287,21 @@ class Index:
             start, end = _between(wanted, part)
             if start == end:
                 continue
-            numbers, table, takes_back = self._rows(connection, part)
-            places = np.searchsorted(numbers, wanted[start:end])
-            hit = numbers[np.minimum(places, len(numbers) - 1)] == wanted[start:end]
+            whole = self._rows(connection, part)
+            places = np.searchsorted(whole.numbers, wanted[start:end])
+            hit = whole.numbers[np.minimum(places, part.rows - 1)] == wanted[start:end]
             if hit.any():
-                rows = table.take(pa.array(places[hit]))
-                taken.append(rows.filter(pc.invert(rows["gone"])) if takes_back else rows)
+                rows = whole.table.take(pa.array(places[hit]))
+                taken.append(rows.filter(pc.invert(rows["gone"])) if whole.takes_back else rows)
                 wanted = np.delete(wanted, np.flatnonzero(hit) + start)
         if not taken:
             empty = newest_first[:1]
-            return self._rows(connection, empty[0])[1].slice(0, 0) if empty else None
+            return self._rows(connection, empty[0]).table.slice(0, 0) if empty else None
         table = pa.concat_tables(taken).combine_chunks()
         self.rows_read += table.num_rows
         return table
 
-    def write(
-        self, connection: sa.Connection, kind: Kind, bodies: Iterable[tuple[int, int, int, bytes]]
-    ) -> None:
+    def write(self, connection: sa.Connection, kind: Kind, bodies: Iterable[PartBody]) -> None:
         """Write a run.
 
         Args:
@@ -210,41 +309,30 @@ class Index:
             kind: Of what.
             bodies: From `key_parts` or `content_parts`.
         """
-        run_no = reserve(connection, "index_run")
-        for part_no, (least, most, rows, body) in enumerate(bodies):
-            insert_rows(
-                connection,
-                index_run,
-                _COLUMNS,
-                [(self.generation, kind, run_no, part_no, least, most, rows, body)],
-            )
+        self._write_parts(connection, kind, reserve(connection, "index_run"), bodies)
 
     def merge(self, connection: sa.Connection) -> None:
-        """Merge new small runs, so that there are never more than a few; call it where `write` was."""
+        """Merge new small runs, so that there are never more than a few; call it where `write` was.
+
+        Runs are merged a part of the oldest of them at a time, and only while the newer ones are too large beside it: so what a
+        batch merges follows the batch and the size of a part, not that of the index.
+        """
         self.refresh(connection)
         for kind in self._parts:
-            newest = _to_merge(self._parts[kind])
-            if len(newest) < 2:
-                continue
-            parts = [part for part in self._parts[kind] if part.run_no in newest]
-            oldest = len(newest) == len({part.run_no for part in self._parts[kind]})
-            self.write(connection, kind, self._merged(connection, kind, newest, parts, oldest))
-            connection.execute(
-                index_run.delete().where(
-                    index_run.c.generation == self.generation,
-                    index_run.c.kind == kind,
-                    index_run.c.run_no.in_(newest),
-                )
-            )
+            while len(runs := _to_merge(self._parts[kind])) > 1:
+                self._merge_a_part(connection, kind, runs)
+                self.refresh(connection)
 
     def everything(self, connection: sa.Connection) -> tuple[Entries, pa.Table | None]:
         """All there is: keys with their contents, and what contents say. It takes memory and time: for comparing, not for work."""
         runs = sorted({part.run_no for part in self._parts["key"]})
         each = [
-            self._whole_run(connection, [part for part in self._parts["key"] if part.run_no == run])
+            Entries.joined(
+                [self._entries(connection, part) for part in self._parts["key"] if part.run_no == run]
+            )
             for run in runs
         ]
-        numbers = [self._rows(connection, part)[0] for part in self._parts["content"]]
+        numbers = [self._rows(connection, part).numbers for part in self._parts["content"]]
         table = self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None
         return Entries.merged(each, oldest=True), table
 
@@ -253,26 +341,71 @@ class Index:
         connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
         self._loaded.clear()
 
-    def _merged(
-        self, connection: sa.Connection, kind: Kind, runs: Sequence[int], parts: Sequence[_Part], oldest: bool
-    ) -> Iterator[tuple[int, int, int, bytes]]:
-        if kind == "key":
-            each = [
-                self._whole_run(connection, [part for part in parts if part.run_no == run]) for run in runs
-            ]
-            return key_parts(Entries.merged(each, oldest))
-        newest_first = sorted(parts, key=lambda part: (-part.run_no, part.part_no))
-        table = pa.concat_tables([self._rows(connection, part)[1] for part in newest_first])
-        numbers = table["content_no"].to_numpy()
-        _, first = np.unique(numbers, return_index=True)
-        table = table.take(pa.array(first))
-        return content_parts(table.filter(pc.invert(table["gone"])) if oldest else table)
+    def _merge_a_part(self, connection: sa.Connection, kind: Kind, runs: Sequence[int]) -> None:
+        """Move what newer runs have in one place of the oldest of these into that one: where they have most."""
+        old, *newer = ([part for part in self._parts[kind] if part.run_no == run] for run in runs)
+        place = self._fullest(connection, kind, _places(old), [part for run in newer for part in run])
+        pieces = [[self._whole(connection, kind, part) for part in place.parts]]
+        left: list[tuple[int, Entries | Rows]] = []
+        moved = list(place.parts)
+        for run in newer:
+            touched = [part for part in run if place.touches(part)]
+            inside = []
+            for part in touched:
+                whole = self._whole(connection, kind, part)
+                start, end = place.within(whole.numbers)
+                inside.append(whole.between(start, end))
+                rest = whole.between(0, start), whole.between(end, part.rows)
+                left += [(part.run_no, one) for one in rest if len(one.numbers)]
+            moved += touched
+            pieces += [inside] if inside else []
+        form = type(pieces[0][0])
+        merged = form.merged([form.joined(one) for one in pieces], oldest=self._is_oldest(kind, runs[0]))
+        self._delete(connection, kind, moved)
+        for run_no, one in ((runs[0], merged), *left):
+            self._write_parts(connection, kind, run_no, one.parts())
 
-    def _whole_run(self, connection: sa.Connection, parts: Sequence[_Part]) -> Entries:
-        each = [self._entries(connection, part) for part in parts]
-        return Entries(
-            np.concatenate([one.keys for one in each]), np.concatenate([one.contents for one in each])
-        )
+    def _fullest(
+        self, connection: sa.Connection, kind: Kind, places: Sequence[_Place], newer: Iterable[_Part]
+    ) -> _Place:
+        """The place in which newer parts have most."""
+        starts = np.array([place.low for place in places[1:]], dtype=np.int64)
+        held = np.zeros(len(places), dtype=np.int64)
+        for part in newer:
+            cuts = np.searchsorted(self._whole(connection, kind, part).numbers, starts, side="left")
+            held += np.diff(cuts, prepend=0, append=part.rows)
+        return places[int(held.argmax())]
+
+    def _is_oldest(self, kind: Kind, run_no: int) -> bool:
+        return run_no == min(part.run_no for part in self._parts[kind])
+
+    def _write_parts(
+        self,
+        connection: sa.Connection,
+        kind: Kind,
+        run_no: int,
+        bodies: Iterable[PartBody],
+    ) -> None:
+        for least, most, rows, body in bodies:
+            # Never a number that a part had before: whoever has read that one would take this for it.
+            part_no = reserve(connection, "index_run")
+            row = (self.generation, kind, run_no, part_no, least, most, rows, body)
+            insert_rows(connection, index_run, _COLUMNS, [row])
+
+    def _delete(self, connection: sa.Connection, kind: Kind, parts: Iterable[_Part]) -> None:
+        for part in parts:
+            connection.execute(
+                index_run.delete().where(
+                    index_run.c.generation == self.generation,
+                    index_run.c.kind == kind,
+                    index_run.c.run_no == part.run_no,
+                    index_run.c.part_no == part.part_no,
+                )
+            )
+
+    def _whole(self, connection: sa.Connection, kind: Kind, part: _Part) -> Any:
+        """A part with all it holds: `Entries` or `Rows`."""
+        return self._entries(connection, part) if kind == "key" else self._rows(connection, part)
 
     def _entries(self, connection: sa.Connection, part: _Part) -> Entries:
         name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
@@ -281,14 +414,11 @@ class Index:
         entries: Entries = self._loaded[name]
         return entries
 
-    def _rows(self, connection: sa.Connection, part: _Part) -> tuple[Numbers, pa.Table, bool]:
-        """The numbers of contents, what they say, and whether any of them is taken back."""
+    def _rows(self, connection: sa.Connection, part: _Part) -> Rows:
         name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
         if name not in self._loaded:
-            table = pa.ipc.open_stream(self._body(connection, name)).read_all().combine_chunks()
-            takes_back = bool(pc.any(table["gone"]).as_py())
-            self._loaded[name] = table["content_no"].to_numpy(), table, takes_back
-        rows: tuple[Numbers, pa.Table, bool] = self._loaded[name]
+            self._loaded[name] = Rows.from_bytes(self._body(connection, name))
+        rows: Rows = self._loaded[name]
         return rows
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
@@ -346,22 +476,27 @@ class KeyCounts:
         return place, content
 
 
-def key_parts(entries: Entries) -> Iterator[tuple[int, int, int, bytes]]:
-    """A run of entries in parts: least and greatest key, rows, body."""
-    for start in range(0, len(entries.keys), KEYS_A_PART):
-        part = Entries(*(one[start : start + KEYS_A_PART] for one in (entries.keys, entries.contents)))
+def key_parts(entries: Entries) -> Iterator[PartBody]:
+    """A run of entries in parts; all that hold one key are in one part."""
+    start, size = 0, _even(len(entries.keys), KEYS_A_PART)
+    while start < len(entries.keys):
+        end = min(start + size, len(entries.keys))
+        end = int(np.searchsorted(entries.keys, entries.keys[end - 1], side="right"))
+        part = entries.between(start, end)
         yield int(part.keys[0]), int(part.keys[-1]), len(part.keys), part.to_bytes()
+        start = end
 
 
-def content_parts(table: pa.Table) -> Iterator[tuple[int, int, int, bytes]]:
-    """A run of contents in parts: least and greatest content, rows, body.
+def content_parts(table: pa.Table) -> Iterator[PartBody]:
+    """A run of contents in parts.
 
     Args:
         table: Columns `content_no` (rising), `gone` (the content is no more), and what it says.
     """
     options = pa.ipc.IpcWriteOptions(compression="lz4")
-    for start in range(0, table.num_rows, CONTENTS_A_PART):
-        part = table.slice(start, CONTENTS_A_PART).combine_chunks()
+    size = _even(table.num_rows, CONTENTS_A_PART)
+    for start in range(0, table.num_rows, size):
+        part = table.slice(start, size).combine_chunks()
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, part.schema, options=options) as writer:
             writer.write_table(part)
@@ -369,7 +504,12 @@ def content_parts(table: pa.Table) -> Iterator[tuple[int, int, int, bytes]]:
         yield numbers[0].as_py(), numbers[-1].as_py(), part.num_rows, sink.getvalue().to_pybytes()
 
 
-def contents_of_parts(parts: Iterable[tuple[int, int, int, bytes]]) -> pa.Table | None:
+def _even(rows: int, most: int) -> int:
+    """The size of parts that are alike, so that none is left over that is hardly one."""
+    return max(1, math.ceil(rows / max(1, math.ceil(rows / most))))
+
+
+def contents_of_parts(parts: Iterable[PartBody]) -> pa.Table | None:
     """What `content_parts` made, as one table again; None when there is no part."""
     tables = [pa.ipc.open_stream(body).read_all() for *_, body in parts]
     return pa.concat_tables(tables) if tables else None
@@ -385,6 +525,20 @@ def _between(numbers: Numbers, part: _Part) -> tuple[int, int]:
         int(np.searchsorted(numbers, part.least, side="left")),
         int(np.searchsorted(numbers, part.most, side="right")),
     )
+
+
+def _places(parts: Sequence[_Part]) -> list[_Place]:
+    """The places of a run, from the lowest to the highest; parts that share a key are in one place."""
+    together: list[list[_Part]] = []
+    for part in sorted(parts, key=lambda one: (one.least, one.most)):
+        if together and together[-1][-1].most == part.least:
+            together[-1].append(part)
+        else:
+            together.append([part])
+    lows = [None, *(group[0].least for group in together[1:])]
+    return [
+        _Place(low, high, group) for low, high, group in zip(lows, [*lows[1:], None], together, strict=True)
+    ]
 
 
 def _to_merge(parts: Sequence[_Part]) -> list[int]:

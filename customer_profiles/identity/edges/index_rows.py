@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
 from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
 from customer_profiles.identity.edges.frequencies import load_features
-from customer_profiles.identity.edges.index import CONTENTS_A_PART, Entries, content_parts, key_parts
+from customer_profiles.identity.edges.index import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.preparation import compared_lists, prepare
 from customer_profiles.identity.edges.workbench import workbench
 from customer_profiles.identity.model.bundle import ModelBundle
@@ -22,7 +22,7 @@ from customer_profiles.settings.identity import IdentitySettings
 
 Numbers = NDArray[np.int64]
 Part = tuple[int, int, int, bytes]
-_CONTENTS_AT_ONCE = CONTENTS_A_PART
+_CONTENTS_AT_ONCE = 65_536
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
