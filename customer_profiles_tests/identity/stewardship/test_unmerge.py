@@ -2,7 +2,7 @@
 
 One world merges, lives on, and is unmerged; in the other the same *apart* stands before anything arrives. What is told of
 every record's customer must be the same in both; an ID may differ where the preview listed it as inherited, or where a
-record that was deleted meanwhile left its ID to others than it would have.
+record that was deleted meanwhile left its ID to others than it would have, and with it those that it had inherited.
 """
 
 from __future__ import annotations
@@ -213,7 +213,14 @@ def estates(state: State) -> set[tuple[int, int, int]]:
 
 def assert_as_if_from_the_start(merged: State, apart: State, settings: Settings, preview: Preview) -> None:
     one, other = look(merged, settings), look(apart, settings)
-    left_otherwise = {record_of(claim_no) for claim_no, _, _ in estates(merged) ^ estates(apart)}
+    left, left_in_both = estates(merged) | estates(apart), estates(merged) & estates(apart)
+    left_otherwise = {record_of(claim_no) for claim_no, _, _ in left - left_in_both}
+    # Who had left theirs to such a one goes where that one's went.
+    while (
+        followed := {record_of(one) for one, _, heir in left if record_of(heir) in left_otherwise}
+        - left_otherwise
+    ):
+        left_otherwise |= followed
     excepted = {led.record_no for led in preview.inherited} | left_otherwise
     assert one.keys() == other.keys()
     for number, told in one.items():
