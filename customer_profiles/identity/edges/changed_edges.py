@@ -26,8 +26,8 @@ from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_c
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.frequencies import load_feature_rows, narrow_frequencies
 from customer_profiles.identity.edges.identifiers import load_held, load_live_holders
-from customer_profiles.identity.edges.index import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
+from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.index_rows import (
     add_contacts,
     add_contents,

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
 from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
 from customer_profiles.identity.edges.frequencies import load_features
-from customer_profiles.identity.edges.index import Entries, content_parts, key_parts
+from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.preparation import compared_lists, prepare
 from customer_profiles.identity.edges.workbench import workbench
 from customer_profiles.identity.model.bundle import ModelBundle

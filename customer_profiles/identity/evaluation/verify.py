@@ -20,7 +20,8 @@ from customer_profiles.identity.claims.claim_store import read_claims
 from customer_profiles.identity.claims.claims import founders, record_of
 from customer_profiles.identity.claims.succession import Rulebook
 from customer_profiles.identity.edges.edges import Edges
-from customer_profiles.identity.edges.index import Entries, Index, contents_of_parts
+from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_parts import Entries, contents_of_parts
 from customer_profiles.identity.edges.index_rows import WholeIndex
 from customer_profiles.identity.edges.workbench import workbench
 from customer_profiles.identity.graph.changes import all_living

@@ -12,8 +12,9 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_profiles.identity.edges import index as made
-from customer_profiles.identity.edges.index import Entries, Index, content_parts, key_parts
+from customer_profiles.identity.edges import index_parts as made
+from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.tables import index_run
 from customer_profiles.state.engine import State
 from customer_profiles_tests.conftest import Engine
