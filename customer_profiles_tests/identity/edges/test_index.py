@@ -117,6 +117,7 @@ BATCHES = st.lists(
 )
 
 
+@pytest.mark.slow
 @given(batches=BATCHES, data=st.data())
 @settings(max_examples=40)
 def test_after_any_batches_it_says_what_is_there(
@@ -134,6 +135,7 @@ def test_after_any_batches_it_says_what_is_there(
     kept.check(Index(1))
 
 
+@pytest.mark.slow
 def test_what_a_batch_merges_does_not_grow_with_the_index(state: State) -> None:
     dice, kept = random.Random(7), Kept(state, 1)
 
