@@ -152,15 +152,20 @@ class ResolveStage:
         started = time.monotonic()
         if self._computes_everything():
             return self._advance_whole(started, limit)
-        with _garbage_left_alone(), self._state.writing() as connection:
-            task = self._task(connection, min(limit, BATCH))
-            if task is None:
-                return StageResult(stage=self.name, seconds=time.monotonic() - started)
-            if _starts_anew(task):
-                raise CursorMoved(
-                    "The model or the settings changed meanwhile. Nothing was lost: run it again."
-                )
-            return self._advance_by_region(connection, task, started)
+        try:
+            with _garbage_left_alone(), self._state.writing() as connection:
+                task = self._task(connection, min(limit, BATCH))
+                if task is None:
+                    return StageResult(stage=self.name, seconds=time.monotonic() - started)
+                if _starts_anew(task):
+                    raise CursorMoved(
+                        "The model or the settings changed meanwhile. Nothing was lost: run it again."
+                    )
+                return self._advance_by_region(connection, task, started)
+        except BaseException:
+            # What it wrote to the index and read again was never committed: others may get those numbers.
+            self._cool()
+            raise
 
     @property
     def rows_read(self) -> int:
@@ -337,13 +342,18 @@ class ResolveStage:
         """The edge finder of this graph: warm when the last batch was of the same."""
         name = (task.generation, task.position.model, task.position.settings)
         if self._warm is None or self._warm[0] != name:
-            if self._warm is not None:
-                self._warm[1].close()
+            self._cool()
             bundle = model_in_use(connection).bundle
             self._warm = name, EdgeFinder(bundle, self._settings.identity, Index(task.generation))
         finder = self._warm[1]
         finder.index.refresh(connection)
         return finder
+
+    def _cool(self) -> None:
+        """Let go of what was read."""
+        if self._warm is not None:
+            self._warm[1].close()
+        self._warm = None
 
     # Both ways.
 

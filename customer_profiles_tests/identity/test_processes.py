@@ -160,3 +160,27 @@ def test_of_two_processes_that_resolve_at_once_one_waits_and_nothing_is_lost(
         with shared.reading() as one, alone.reading() as other:
             received = one.execute(count).scalar_one()
             assert received == other.execute(count).scalar_one() > 150
+
+
+def test_a_batch_that_is_not_committed_lets_go_of_what_it_read(
+    state_factory: Callable[[Engine], State], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Of the index it may have read parts that it wrote itself, whose numbers others get when it is taken back.
+    first, second, *_ = stream()
+    with state_factory("sqlcipher") as state:
+        stage = ResolveStage(state, settings_with(tmp_path, **IDENTITY))
+        take_in(state, first, 1_000_000)
+        stage.advance(1_000)
+        take_in(state, second, 2_000_000)
+        with monkeypatch.context() as broken:
+            broken.setattr("customer_profiles.identity.resolve.move_cursor", _no_room)
+            with pytest.raises(OSError, match="no room"):
+                stage.advance(1_000)
+
+        assert stage.rows_read == 0
+        stage.advance(1_000)
+        assert stage.rows_read > 0
+
+
+def _no_room(*_: object) -> None:
+    raise OSError("no room")
