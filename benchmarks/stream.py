@@ -219,10 +219,16 @@ def latency(
     """From received to served at a steady rate."""
     sender, stop = Sender(state, customers), threading.Event()
     passes: list[Told] = []
+    # At first every visitor is new: so all of them have begun their visits before anything is measured.
+    now = time.time()
+    sender.put(sender.made(WARM * 5_000, now), now)
     with working(folder, profile) as told:
+        while not passes or passes[-1].unread:
+            time.sleep(0.5)
+            passes += told()
         sending = threading.Thread(target=sender.send, args=(rate, stop))
         sending.start()
-        time.sleep(5)  # until it is warm
+        time.sleep(5)  # until batches have the size that the rate asks for
         told()
         time.sleep(seconds)
         passes = told()

@@ -14,12 +14,18 @@ def reserve(connection: sa.Connection, name: str, count: int = 1) -> int:
     """
     if count < 0:
         raise ValueError("a count of numbers is not negative")
-    table = sequences[store_of(connection)]
-    where = table.c.name == name
-    moved = connection.execute(
-        table.update().where(where).values(next_number=table.c.next_number + count)
-    ).rowcount
-    if not moved:
-        connection.execute(table.insert().values(name=name, next_number=1 + count))
+    store = store_of(connection)
+    moved = connection.execute(_MOVE[store], {"of": name, "by": count}).scalar_one_or_none()
+    if moved is None:
+        connection.execute(sequences[store].insert().values(name=name, next_number=1 + count))
         return 1
-    return int(connection.execute(sa.select(table.c.next_number).where(where)).scalar_one()) - count
+    return int(moved) - count
+
+
+_MOVE = {
+    store: table.update()
+    .where(table.c.name == sa.bindparam("of"))
+    .values(next_number=table.c.next_number + sa.bindparam("by"))
+    .returning(table.c.next_number)
+    for store, table in sequences.items()
+}

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.index_delta import Numbers
+from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.identity.tables import resolved_record
 from customer_profiles.state.bulk import rows_by_key
+
+MEMBERS = (
+    "select record_no, content_no, count(*) over (partition by content_no) as copies, "
+    "(row_number() over (partition by content_no order by record_no))::integer as copy_no from record_of"
+)
+"""The query for the table `member` from the pairs (content_no, record_no) in `record_of`."""
 
 
 class BatchContents:
@@ -92,16 +98,11 @@ class BatchContents:
         numbers, counts = np.unique(found, return_counts=True)
         return set(numbers[counts > 1].tolist())
 
-    def load_members(self, bench: duckdb.DuckDBPyConnection, contents: Numbers) -> None:
+    def load_members(self, bench: Workbench, contents: Numbers) -> None:
         """Write the table `member` of these contents into a workbench."""
         found, records = self.members_of(contents)
-        bench.register("record_of", pa.table({"content_no": found, "record_no": records}))
-        bench.execute(
-            "create or replace table member as select record_no, content_no, "
-            "count(*) over (partition by content_no) as copies, "
-            "(row_number() over (partition by content_no order by record_no))::integer as copy_no from record_of"
-        )
-        bench.unregister("record_of")
+        with bench.given("record_of", pa.table({"content_no": found, "record_no": records})):
+            bench.make("member", MEMBERS)
 
     def _stored_members(self, contents: Numbers) -> list[tuple[int, int]]:
         rows = rows_by_key(

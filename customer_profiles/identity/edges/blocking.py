@@ -9,7 +9,7 @@ hashes: an atom's hash carries its kind, so the exclusive-or of two is a key of 
 from collections.abc import Collection
 from dataclasses import dataclass
 
-import duckdb
+from customer_profiles.identity.edges.workbench import Workbench
 
 LIST_ATOMS = frozenset({"name", "name_start", "email_name"})
 _PAIRS = (
@@ -84,13 +84,14 @@ def blocking_rules(fields: Collection[str], extras: Collection[str]) -> tuple[Bl
     return tuple(rules)
 
 
-def load_atoms(connection: duckdb.DuckDBPyConnection, rules: Collection[BlockingRule]) -> None:
+def load_atoms(bench: Workbench, rules: Collection[BlockingRule]) -> None:
     """Write the table `atom`: for each content the hashes of its atoms, lists for kinds of which it has
     several.
     """
     extras = sorted({atom for rule in rules for atom in rule.atoms if atom.startswith("extra_")})
-    connection.execute(f"""
-        create or replace table atom as
+    bench.make(
+        "atom",
+        f"""
         select
             content_no,
             list_transform(list_filter(name_words, lambda w: length(w) > 1), lambda w: fingerprint('name', w)) as name,
@@ -107,7 +108,8 @@ def load_atoms(connection: duckdb.DuckDBPyConnection, rules: Collection[Blocking
             {"".join(f"fingerprint('{name}', {name}) as {name}, " for name in extras)}
             copies > 1 as has_copies
         from content left join contact using (content_no)
-    """)
+    """,
+    )
 
 
 def entry_queries(kinds: Collection[str], rules: Collection[BlockingRule]) -> list[str]:
@@ -127,7 +129,7 @@ def identifier_key(kind: str) -> str:
 
 
 def load_live_keys(
-    connection: duckdb.DuckDBPyConnection, kinds: Collection[str], rules: Collection[BlockingRule], cap: int
+    bench: Workbench, kinds: Collection[str], rules: Collection[BlockingRule], cap: int
 ) -> None:
     """Write the table `live_key` (content_no, key, support) of keys that can bring a pair together, and the table
     `copied` (content_no) of contents that several records have.
@@ -135,28 +137,28 @@ def load_live_keys(
     `support` has one bit: the position of the kind of identifier, or of the rule after all kinds.
 
     Args:
-        connection: a workbench with the tables `content`, `holder` and `atom`.
+        bench: a workbench with the tables `content`, `holder` and `atom`.
         kinds: kinds of identifiers, in the order of their bits.
         rules: blocking rules, in the order of their bits.
         cap: the most contents that may hold a live key of two atoms.
     """
-    connection.execute("create or replace table copied as select content_no from content where copies > 1")
-    connection.execute("create or replace table live_key (content_no integer, key ubigint, support bigint)")
+    bench.make("copied", "select content_no from content where copies > 1")
+    bench.make_empty("live_key", "content_no integer, key ubigint, support bigint")
     for bit, kind in enumerate(kinds):
         _add_keys(
-            connection,
+            bench,
             f"select content_no, {identifier_key(kind)} as key, copies > 1 as has_copies "
             f"from holder join content using (content_no) where kind = '{kind}'",
             1 << bit,
             None,
         )
     for bit, rule in enumerate(rules, start=len(kinds)):
-        _add_keys(connection, key_query(rule), 1 << bit, rule.cap(cap))
+        _add_keys(bench, key_query(rule), 1 << bit, rule.cap(cap))
 
 
-def _add_keys(connection: duckdb.DuckDBPyConnection, keys: str, support: int, cap: int | None) -> None:
+def _add_keys(bench: Workbench, keys: str, support: int, cap: int | None) -> None:
     """Add the keys that at most `cap` contents hold, of those that bring anybody together."""
-    connection.execute(f"""
+    bench.execute(f"""
         insert into live_key
         with made as ({keys}),
         live as (
@@ -187,13 +189,13 @@ def key_query(rule: BlockingRule) -> str:
     )
 
 
-def load_candidates(connection: duckdb.DuckDBPyConnection, part: int, parts: int, share: float = 1.0) -> int:
+def load_candidates(bench: Workbench, part: int, parts: int, share: float = 1.0) -> int:
     """Write the table `candidate` (left_no, right_no, support): one part of all pairs that share a live key.
 
     Pairs of one content with itself stand for its copies.
 
     Args:
-        connection: a workbench with the table `live_key`.
+        bench: a workbench with the table `live_key`.
         part: which part, from 0.
         parts: into how many parts the left contents are dealt.
         share: of the left contents, the share to take: a sample of pairs, for training.
@@ -204,8 +206,9 @@ def load_candidates(connection: duckdb.DuckDBPyConnection, part: int, parts: int
     picked = f"content_no % {parts} = {part}"
     if share < 1.0:
         picked += f" and md5_number_lower(content_no::varchar) % 1000003 < {int(share * 1000003)}"
-    connection.execute(f"""
-        create or replace table candidate as
+    bench.make(
+        "candidate",
+        f"""
         select l.content_no as left_no, r.content_no as right_no, bit_or(l.support) as support
         from (select * from live_key where {picked}) l
         join live_key r on l.key = r.key and l.content_no < r.content_no
@@ -215,5 +218,6 @@ def load_candidates(connection: duckdb.DuckDBPyConnection, part: int, parts: int
         from live_key join copied using (content_no)
         where {picked}
         group by all
-    """)
-    return int(connection.execute("select count(*) from candidate").fetchall()[0][0])
+    """,
+    )
+    return int(bench.execute("select count(*) from candidate").fetchall()[0][0])

@@ -21,10 +21,16 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.batch_contents import BatchContents, sorted_numbers
-from customer_profiles.identity.edges.edges import PROBABILISTIC, Edges, keep_scored, pairs_of_records
+from customer_profiles.identity.edges.edges import (
+    PROBABILISTIC,
+    Edges,
+    found_columns,
+    keep_scored,
+    pairs_of_records,
+)
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.frequencies import load_feature_rows, narrow_frequencies
+from customer_profiles.identity.edges.frequencies import load_feature_rows
 from customer_profiles.identity.edges.identifiers import load_held, load_live_holders
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
@@ -37,7 +43,7 @@ from customer_profiles.identity.edges.index_rows import (
     rows_query,
 )
 from customer_profiles.identity.edges.preparation import compared_lists
-from customer_profiles.identity.edges.scoring import UNITS_A_BIT
+from customer_profiles.identity.edges.scoring import PAIRS_AT_ONCE, UNITS_A_BIT
 from customer_profiles.identity.graph.graph_store import StoredEdge
 from customer_profiles.identity.tables import edge, review_pair
 from customer_profiles.state.bulk import rows_by_key
@@ -111,7 +117,7 @@ class _Change:
         )
         self.generation, self.few = finder.index.generation, len(finder.kinds)
         load_content(self.bench, living, self.bundle.extras, by_digest=True)
-        now = self.bench.execute("select record_no, content_no from member").fetchnumpy()
+        now = self.bench.arrays("select record_no, content_no from member")
         numbers = (np.asarray(now[name], dtype=np.int64).tolist() for name in ("record_no", "content_no"))
         self.batch = BatchContents(connection, self.generation, changed, dict(zip(*numbers, strict=True)))
         self.new, self.gone, self.kept = self.batch.new, self.batch.gone, self.batch.kept
@@ -133,7 +139,7 @@ class _Change:
     def _find_hubs(self) -> None:
         """Which identifiers are hubs, before and after; holders of one that crosses are written down again."""
         self._keep_contents(self.new)
-        new_rows = self.bench.sql("select * from content").to_arrow_table()
+        new_rows = self.bench.arrow("select * from content")
         stored = self.index.contents(self.connection, np.union1d(self.gone, self.kept))
         self._gone_rows, self._rewritten = self._only(stored, self.gone), None
         self._add(self._only(stored, self.kept))
@@ -147,9 +153,8 @@ class _Change:
         if len(self.again):
             # What a rewritten content says now is what it said, but for its hubs; both are needed.
             self.kept = np.setdiff1d(self.kept, self.again)
-            self.bench.execute(
-                "delete from content where content_no in (select unnest(?::bigint[]))", [self.again.tolist()]
-            )
+            with self.bench.given("kept_content", pa.table({"content_no": self.again})):
+                self.bench.delete("content", "content_no in (select content_no from kept_content)")
             self._rewritten = self.index.contents(self.connection, self.again)
             self._add(self._rewritten)
             self._add(self._rewritten, before=True)
@@ -172,21 +177,19 @@ class _Change:
 
     def _write_down_keys(self) -> None:
         """The entries that contents had and have, and so what the index gains and loses."""
-        self._load_hub_table(self._hub_now)
+        self.finder.load_hubs(self._hub_now)
         load_live_holders(self.bench, self.settings)
         before = [rows for rows in (self._gone_rows, self._rewritten) if rows is not None]
         if before:
-            self.bench.execute("delete from contact where content_no < 0")
+            self.bench.delete("contact", "content_no < 0")
             for rows in before:
                 add_contacts(self.bench, rows, self.settings, before=True)
-        rare = self.bundle.rare_columns()
-        narrow_frequencies(self.bench, rare)
         load_feature_rows(
-            self.bench, self.bundle.frequencies.floors, rare, compared_lists(self.settings), "frequency_here"
+            self.bench, self.finder.shares, self.bundle.rare_columns(), compared_lists(self.settings)
         )
         fresh = np.union1d(self.new, self.again)
         query = rows_query(self.bundle, self.settings, "content_no")
-        rows = self.bench.sql(f"{query} where c.content_no >= 0 order by c.content_no").to_arrow_table()
+        rows = self.bench.arrow(f"{query} where c.content_no >= 0 order by c.content_no")
         self._written_rows = rows.filter(_is_in(rows["content_no"], fresh))
         contents, keys, bits = read_entries(self.bench, self.finder.kinds, self.bundle)
         now, was = contents >= 0, contents < 0
@@ -273,15 +276,13 @@ class _Change:
         shown = pa.table(
             {"content_no": contents[alive], "key": keys[alive], "bit": np.int64(1) << bits[alive]}
         )
-        self.bench.register("live_entry", shown)
-        self.bench.register("wanted_pair", pa.table({"left_no": left, "right_no": right}))
-        rows = self.bench.execute(
-            "select left_no, right_no, bit_or(l.bit) as support from wanted_pair "
-            "join live_entry l on l.content_no = left_no "
-            "join live_entry r on r.content_no = right_no and r.key = l.key group by left_no, right_no"
-        ).fetchnumpy()
-        self.bench.unregister("live_entry")
-        self.bench.unregister("wanted_pair")
+        wanted = pa.table({"left_no": left, "right_no": right})
+        with self.bench.given("live_entry", shown), self.bench.given("wanted_pair", wanted):
+            rows = self.bench.arrays(
+                "select left_no, right_no, bit_or(l.bit) as support from wanted_pair "
+                "join live_entry l on l.content_no = left_no "
+                "join live_entry r on r.content_no = right_no and r.key = l.key group by left_no, right_no"
+            )
         left, right, support = (
             np.asarray(rows[name], dtype=np.int64) for name in ("left_no", "right_no", "support")
         )
@@ -292,17 +293,12 @@ class _Change:
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
-        self.bench.register(
-            "candidate_pair", pa.table({"left_no": left, "right_no": right, "support": support})
-        )
-        self.bench.execute("create or replace table candidate as select * from candidate_pair")
-        self.bench.unregister("candidate_pair")
         self._write_features(np.union1d(left, right))
-        self.bench.execute(
-            "create or replace table found (left_no bigint, right_no bigint, weight bigint, kind bigint, "
-            "conflict boolean, support bigint)"
-        )
-        if len(left):
+        self.bench.make_empty("found", found_columns())
+        pairs = pa.table({"left_no": left, "right_no": right, "support": support})
+        for start in range(0, len(left), PAIRS_AT_ONCE):
+            with self.bench.given("candidate_pair", pairs.slice(start, PAIRS_AT_ONCE)):
+                self.bench.make("candidate", "select * from candidate_pair")
             self.finder.load_weights()
             keep_scored(self.bench, self.finder.kinds, self.bundle, self.settings)
         return len(left)
@@ -319,7 +315,7 @@ class _Change:
         self, candidates: int
     ) -> tuple[Edges, dict[tuple[int, int], StoredEdge], dict[tuple[int, int], int]]:
         """The pairs of contents as pairs of records, and the stored pairs whose place they take."""
-        rows = self.bench.execute("select left_no, right_no from found").fetchnumpy()
+        rows = self.bench.arrays("select left_no, right_no from found")
         self.batch.load_members(
             self.bench,
             np.unique(np.concatenate([np.asarray(rows[n], dtype=np.int64) for n in ("left_no", "right_no")])),
@@ -398,11 +394,8 @@ class _Change:
         return set(rows)
 
     def _keep_contents(self, contents: Numbers) -> None:
-        self.bench.register("kept_content", pa.table({"content_no": contents}))
-        self.bench.execute(
-            "delete from content where content_no not in (select content_no from kept_content)"
-        )
-        self.bench.unregister("kept_content")
+        with self.bench.given("kept_content", pa.table({"content_no": contents})):
+            self.bench.delete("content", "content_no not in (select content_no from kept_content)")
 
     def _add(self, rows: pa.Table | None, *, before: bool = False) -> None:
         """Add stored contents to the table `content`."""
@@ -422,14 +415,6 @@ class _Change:
         bring_back_content(self.bench, rows, self.bundle, self.settings)
         load_held(self.bench, IDENTIFIERS_A_KIND)
         return read_entries(self.bench, self.finder.kinds, self.bundle)
-
-    def _load_hub_table(self, keys: Numbers) -> None:
-        self.bench.register("hub_key", pa.table({"key": keys.view(np.uint64)}))
-        self.bench.execute(
-            "create or replace table hub as select distinct kind, value from held "
-            "where fingerprint('identifier ' || kind, value) in (select key from hub_key)"
-        )
-        self.bench.unregister("hub_key")
 
     def _only(self, rows: pa.Table | None, contents: Numbers) -> pa.Table | None:
         return None if rows is None else rows.filter(_is_in(rows["content_no"], contents))

@@ -7,7 +7,6 @@ whole numbers of 1/1024 bit.
 
 from dataclasses import dataclass
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -23,7 +22,7 @@ from customer_profiles.identity.edges.scoring import (
     load_levels,
     load_weights,
 )
-from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.edges.workbench import Workbench, workbench
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings, Joins
 
@@ -117,34 +116,28 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
         settings: kinds of identifiers, caps and generic values.
     """
     scoring = compile_scoring(bundle.model)
-    with workbench() as connection:
-        kinds = prepare(connection, records, bundle.extras, settings)
+    with workbench() as bench:
+        kinds = prepare(bench, records, bundle.extras, settings)
         load_features(
-            connection, bundle.frequencies, bundle.aliases, bundle.rare_columns(), compared_lists(settings)
+            bench, bundle.frequencies, bundle.aliases, bundle.rare_columns(), compared_lists(settings)
         )
-        prepare_keys(connection, kinds, bundle.rules, settings)
-        contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
+        prepare_keys(bench, kinds, bundle.rules, settings)
+        contents = int(bench.execute("select count(*) from content").fetchall()[0][0])
         parts = max(1, round(contents / CONTENTS_A_PART))
         # What scoring does not read any more would stand beside it in memory.
-        for table in ("content", "contact", "held", "holder", "atom"):
-            connection.execute(f"drop table {table}")
-        connection.execute(
-            "create or replace table found (left_no integer, right_no integer, weight bigint, kind bigint, "
-            "conflict boolean, support bigint)"
-        )
+        bench.drop("content", "contact", "held", "holder", "atom")
+        bench.make_empty("found", found_columns("integer"))
         candidates = 0
         for part in range(parts):
-            candidates += load_candidates(connection, part, parts)
-            load_levels(connection, scoring)
-            load_weights(connection, scoring)
-            keep_scored(connection, kinds, bundle, settings)
-        hubs = connection.execute(
-            "select kind, value, holders, reason from hub order by kind, value"
-        ).fetchall()
+            candidates += load_candidates(bench, part, parts)
+            load_levels(bench, scoring)
+            load_weights(bench, scoring)
+            keep_scored(bench, kinds, bundle, settings)
+        hubs = bench.execute("select kind, value, holders, reason from hub order by kind, value").fetchall()
         least = round(bundle.edge_threshold * UNITS_A_BIT)
         return Edges(
-            pairs=pairs_of_records(connection, f"kind < {len(kinds)} or weight >= {least}"),
-            review=pairs_of_records(connection, f"kind = {len(kinds)} and weight < {least}"),
+            pairs=pairs_of_records(bench, f"kind < {len(kinds)} or weight >= {least}"),
+            review=pairs_of_records(bench, f"kind = {len(kinds)} and weight < {least}"),
             kinds=(*kinds, PROBABILISTIC),
             supports=(*kinds, *(rule.name for rule in bundle.rules)),
             hubs=tuple(Hub(*row) for row in hubs),
@@ -152,8 +145,19 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
         )
 
 
+def found_columns(number: str = "bigint") -> str:
+    """The columns of the table `found`.
+
+    Args:
+        number: The type of a content's number.
+    """
+    return (
+        f"left_no {number}, right_no {number}, weight bigint, kind bigint, conflict boolean, support bigint"
+    )
+
+
 def keep_scored(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     kinds: tuple[str, ...],
     bundle: ModelBundle,
     settings: IdentitySettings,
@@ -175,28 +179,30 @@ def keep_scored(
         for weight, bit, shared in weights
     )
     shared_identifier = f"case {cases} end" if cases else "null::struct(weight bigint, kind bigint)"
-    connection.execute(f"""
-        insert into found
+    bench.add(
+        "found",
+        f"""
         with judged as (select *, {shared_identifier} as shared from scored)
         select left_no, right_no,
-            greatest(weight::bigint, coalesce(shared.weight, weight)),
+            greatest(weight::bigint, coalesce(shared.weight, weight)) as weight,
             case when shared.weight >= weight then shared.kind
                  when shared.weight is null or weight >= {round(bundle.edge_threshold * UNITS_A_BIT)} then {len(kinds)}
-                 else shared.kind end,
-            conflicts = {NAME_CONFLICT + DATE_CONFLICT},
+                 else shared.kind end as kind,
+            conflicts = {NAME_CONFLICT + DATE_CONFLICT} as conflict,
             support
         from judged
         where shared is not null or weight >= {round(bundle.review_floor * UNITS_A_BIT)}
-    """)
+        """,
+    )
 
 
-def pairs_of_records(connection: duckdb.DuckDBPyConnection, condition: str) -> Pairs:
+def pairs_of_records(bench: Workbench, condition: str) -> Pairs:
     """The pairs of contents in `found` that fulfil a condition, as pairs of records (table `member`).
 
     Of many copies of one content only the first few meet other contents; the others meet the first copy.
     Otherwise a thousand copies of one person would be half a million edges.
     """
-    rows = connection.execute(f"""
+    rows = bench.arrays(f"""
         with kept as (select * from found where {condition}),
         pair as (
             select least(a.record_no, b.record_no) as left_record, greatest(a.record_no, b.record_no) as right_record,
@@ -215,7 +221,7 @@ def pairs_of_records(connection: duckdb.DuckDBPyConnection, condition: str) -> P
         )
         select left_record, right_record, weight, kind, conflict, support
         from pair order by left_record, right_record
-    """).fetchnumpy()
+    """)
     return Pairs(
         left=np.asarray(rows["left_record"], dtype=np.int64),
         right=np.asarray(rows["right_record"], dtype=np.int64),

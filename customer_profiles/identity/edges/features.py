@@ -9,8 +9,9 @@ import re
 import zlib
 from collections.abc import Iterable
 
-import duckdb
 import pyarrow as pa
+
+from customer_profiles.identity.edges.workbench import Workbench
 
 TEXT_FIELDS = (
     "given_name",
@@ -51,7 +52,7 @@ def extra_field(name: str) -> str:
 
 
 def load_content(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     records: pa.Table,
     extras: Iterable[str],
     *,
@@ -61,17 +62,18 @@ def load_content(
     content_no).
 
     Args:
-        connection: a workbench.
+        bench: a workbench.
         records: identity records, one row a live record.
         extras: the extra attributes to keep, by name; one that the records lack is null throughout.
         by_digest: whether a content's number is its digest (62 bits), the same in every batch; otherwise contents
             are numbered from 0 in the order of their digests, in 32 bits.
     """
     extras = tuple(extras)
-    connection.register("identity_record", _complete(records, extras))
     fields = (*PLACE_FIELDS, *(extra_field(name) for name in extras))
-    connection.execute(f"""
-        create or replace temp table normalised as
+    with bench.given("identity_record", _complete(records, extras)):
+        bench.make(
+            "normalised",
+            f"""
         with told as (
             -- One call in a lambda: every call of its own compiles its patterns again, a millisecond each.
             select *, list_transform([
@@ -103,10 +105,11 @@ def load_content(
             nullif(regexp_extract(case when given is not null then given || ' ' else name end,
                 '^(?:(?:{TITLES}) )*([^ ]+) ', 1), '') as first_name
         from text
-    """)
-    connection.unregister("identity_record")
-    connection.execute(f"""
-        create or replace temp table digested as
+    """,
+        )
+    bench.make(
+        "digested",
+        f"""
         select *, content_digest(concat_ws(chr(30),
             coalesce(name, ''), coalesce(array_to_string(name_words, ' '), ''), coalesce(first_name, ''),
             coalesce(birth_date, ''), coalesce(postcode, ''),
@@ -114,22 +117,28 @@ def load_content(
             array_to_string(emails, chr(31)), array_to_string(phones, chr(31)),
             array_to_string(identifiers, chr(31)))) as digest
         from normalised
-    """)
-    connection.execute("drop table normalised")
+    """,
+    )
+    bench.drop("normalised")
     number = "digest" if by_digest else "(row_number() over (order by digest) - 1)::integer"
-    connection.execute(f"""
-        create or replace temp table numbered as
+    bench.make(
+        "numbered",
+        f"""
         select digest, min(record_no) as first_record_no, count(*) as copies, {number} as content_no
         from digested group by digest
-    """)
-    connection.execute("""
-        create or replace table member as
+    """,
+    )
+    bench.make(
+        "member",
+        """
         select record_no, content_no, copies,
             (row_number() over (partition by content_no order by record_no))::integer as copy_no
         from digested join numbered using (digest)
-    """)
-    connection.execute("""
-        create or replace table content as
+    """,
+    )
+    bench.make(
+        "content",
+        """
         select n.content_no, n.copies, d.* exclude (record_no),
             array_to_string(d.name_words, ' ') as name_set,
             d.postcode || ' ' || d.city as postcode_city,
@@ -141,9 +150,9 @@ def load_content(
             end as outcode,
             coalesce(nullif(regexp_extract(d.postcode, '^[a-z]+'), ''), d.postcode[1:2]) as postcode_area
         from digested d join numbered n on n.digest = d.digest and n.first_record_no = d.record_no
-    """)
-    for name in ("digested", "numbered"):
-        connection.execute(f"drop table {name}")
+    """,
+    )
+    bench.drop("digested", "numbered")
 
 
 def _complete(records: pa.Table, extras: tuple[str, ...]) -> pa.Table:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
-from customer_profiles.identity.edges.frequencies import load_frequencies
+from customer_profiles.identity.edges.frequencies import Shares, load_aliases
 from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, signed
 from customer_profiles.identity.edges.scoring import compile_scoring, load_levels, load_weights
-from customer_profiles.identity.edges.workbench import open_workbench
+from customer_profiles.identity.edges.workbench import WarmWorkbench, Workbench
 from customer_profiles.identity.graph.stored_graph import Exclusive
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings
@@ -36,13 +35,10 @@ class EdgeFinder:
         """
         self.bundle, self.settings, self.index = bundle, settings, index
         self._scoring = compile_scoring(bundle.model)
-        self._bench = open_workbench()
-        # A batch's tables are small: looking for the best order of joins takes longer than any order of them.
-        self._bench.execute("set disabled_optimizers = 'join_order'")
-        # Sharing out so little work takes longer than doing it.
-        self._bench.execute("set threads = 1")
+        self._bench = WarmWorkbench()
         self.kinds = load_kind_rules(self._bench, settings)
-        load_frequencies(self._bench, bundle.frequencies, bundle.aliases)
+        self.shares = Shares(bundle.frequencies)
+        load_aliases(self._bench, bundle.aliases)
         caps = [settings.identifiers[kind].cap for kind in self.kinds]
         caps += [rule.cap(settings.blocking_cap) for rule in bundle.rules]
         self.caps = np.array(caps, dtype=np.int64)
@@ -51,9 +47,18 @@ class EdgeFinder:
         )
 
     @property
-    def bench(self) -> duckdb.DuckDBPyConnection:
-        """The workbench, with kinds, frequencies and aliases loaded."""
+    def bench(self) -> Workbench:
+        """The workbench, with kinds and aliases loaded."""
         return self._bench
+
+    def load_hubs(self, keys: Numbers) -> None:
+        """Write the table `hub` (kind, value): those values in `held` that are hubs, by their keys."""
+        with self._bench.given("hub_key", pa.table({"key": keys.view(np.uint64)})):
+            self._bench.make(
+                "hub",
+                "select distinct kind, value from held "
+                "where fingerprint('identifier ' || kind, value) in (select key from hub_key)",
+            )
 
     def load_weights(self) -> None:
         """Score the table `candidate`."""
@@ -105,7 +110,8 @@ class EdgeFinder:
         """By content the user IDs that it states; contents that state none are left out."""
         prefix = f"{LOG_IN}\x1f"
         found: dict[int, list[str]] = {}
-        for table in (self.index.contents(connection, contents), new_rows):
+        stored = self.index.contents(connection, contents, ("content_no", "identifiers"))
+        for table in (stored, new_rows):
             if table is None or not table.num_rows:
                 continue
             lists = table["identifiers"].combine_chunks()
@@ -129,17 +135,18 @@ class EdgeFinder:
         if not exclusive:
             return None
 
+        named = ", ".join(f"'{kind}'" for kind in exclusive)
+
         def values_of(contents: Numbers) -> Mapping[int, Exclusive]:
             rows = self.index.contents(connection, contents)
             if rows is None or not rows.num_rows:
                 return {}
             bring_back_content(self._bench, rows, self.bundle, self.settings)
             hubs = set(self.hubs(connection, self.held()).tolist())
-            said = self._bench.execute(
+            said = self._bench.arrays(
                 "select content_no, kind, value, fingerprint('identifier ' || kind, value) as key from held "
-                "where list_contains(?, kind)",
-                [exclusive],
-            ).fetchnumpy()
+                f"where kind in ({named})"
+            )
             found: dict[int, dict[str, set[str]]] = {}
             columns = (said["content_no"], said["kind"], said["value"], signed(said["key"]))
             for content, kind, value, key in zip(*(list(column) for column in columns), strict=True):
@@ -155,9 +162,9 @@ class EdgeFinder:
     def held(self) -> Held:
         """The identifier values of the contents in the workbench (table `held`)."""
         load_held(self._bench, IDENTIFIERS_A_KIND)
-        rows = self._bench.execute(
+        rows = self._bench.arrays(
             "select content_no, kind, generic, fingerprint('identifier ' || kind, value) as key from held"
-        ).fetchnumpy()
+        )
         number = {kind: at for at, kind in enumerate(self.kinds)}
         return Held(
             np.asarray(rows["content_no"], dtype=np.int64),

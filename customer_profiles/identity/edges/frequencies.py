@@ -4,11 +4,14 @@ Values are kept as fingerprints, never in the clear, and only when at least two 
 other value is as rare as values get.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 
-import duckdb
+import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
+
+from customer_profiles.identity.edges.workbench import Workbench
 
 TOKEN = "token"
 
@@ -27,34 +30,31 @@ class Frequencies:
     floors: dict[str, float]
 
 
-def count_frequencies(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> Frequencies:
+def count_frequencies(bench: Workbench, columns: Collection[str]) -> Frequencies:
     """Count the words of names and the values of columns over the table `content`."""
     parts = ["select 'token' as field, unnest(name_words) as value from content"]
     parts += [
         f"select '{column}' as field, {column} as value from content where {column} is not null"
         for column in sorted(columns)
     ]
-    connection.execute(
-        "create or replace temp table valued (field varchar, fingerprint ubigint, holders bigint)"
-    )
+    bench.make_empty("valued", "field varchar, fingerprint ubigint, holders bigint")
     floors: dict[str, float] = {}
     for part in parts:
-        connection.execute(
-            "insert into valued select field, fingerprint(field, value), count(*) "
-            f"from ({part}) where value is not null group by field, value"
+        bench.add(
+            "valued",
+            "select field, fingerprint(field, value) as fingerprint, count(*) as holders "
+            f"from ({part}) where value is not null group by field, value",
         )
-    contents = int(connection.execute("select count(*) from content where name is not null").fetchall()[0][0])
-    for field, total in connection.execute(
-        "select field, sum(holders) from valued group by field"
-    ).fetchall():
+    contents = int(bench.execute("select count(*) from content where name is not null").fetchall()[0][0])
+    for field, total in bench.execute("select field, sum(holders) from valued group by field").fetchall():
         floors[field] = 1.0 / max(contents if field == TOKEN else int(total), 2)
     floors.setdefault(TOKEN, 0.5)
-    connection.execute("create or replace temp table floor (field varchar, share double)")
-    connection.executemany("insert into floor values (?, ?)", sorted(floors.items()))
-    values = connection.sql(
+    bench.make_empty("floor", "field varchar, share double")
+    bench.executemany("insert into floor values (?, ?)", sorted(floors.items()))
+    values = bench.arrow(
         "select field, fingerprint, least(1.0, holders * share) as share from valued join floor using (field) "
         "where holders > 1 order by field, fingerprint"
-    ).to_arrow_table()
+    )
     return Frequencies(values, floors)
 
 
@@ -94,7 +94,7 @@ def blended(counted: Frequencies, general: Frequencies, strength: float) -> Freq
 
 
 def load_features(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     frequencies: Frequencies,
     aliases: pa.Table,
     columns: Collection[str],
@@ -103,90 +103,102 @@ def load_features(
     """Write the table `feature`: what comparisons read, one row a content.
 
     Args:
-        connection: a workbench with the tables `content` and `contact`.
+        bench: a workbench with the tables `content` and `contact`.
         frequencies: how rare values are.
         aliases: columns token, alias: names that stand for each other.
         columns: columns of `content` whose rare values weigh more; each gets its `tf_` column.
         lists: columns of `contact` that are compared.
     """
-    load_frequencies(connection, frequencies, aliases)
-    load_feature_rows(connection, frequencies.floors, columns, lists)
+    load_aliases(bench, aliases)
+    load_feature_rows(bench, Shares(frequencies), columns, lists)
 
 
-def load_frequencies(
-    connection: duckdb.DuckDBPyConnection, frequencies: Frequencies, aliases: pa.Table
-) -> None:
-    """Write the tables `frequency` and `alias`, which stay the same as long as the model does."""
-    connection.register("frequency_source", frequencies.values)
-    connection.execute("create or replace temp table frequency as select * from frequency_source")
-    connection.unregister("frequency_source")
-    connection.register("alias_source", aliases)
-    connection.execute(
-        "create or replace temp table alias as select token, list(alias order by alias) as aliases "
-        "from alias_source group by token"
-    )
-    connection.unregister("alias_source")
+def load_aliases(bench: Workbench, aliases: pa.Table) -> None:
+    """Write the table `alias`, which stays the same as long as the model does."""
+    with bench.given("alias_source", aliases):
+        bench.make(
+            "alias",
+            "select token, list(alias order by alias) as aliases from alias_source group by token",
+        )
 
 
-def narrow_frequencies(connection: duckdb.DuckDBPyConnection, columns: Collection[str]) -> None:
-    """Write the table `frequency_here`: of the frequencies those that the few rows of `content` will ask for.
+class Shares:
+    """The frozen shares of values, to be looked up by their fingerprints."""
 
-    Each column would read all frequencies by itself; so they are read once.
-    """
-    asked = [f"select fingerprint('{TOKEN}', unnest(name_words)) as fingerprint from content"]
-    asked += [f"select fingerprint('{column}', {column}) from content" for column in sorted(columns)]
-    connection.execute(
-        "create or replace temp table frequency_here as select f.* from frequency f "
-        f"semi join ({' union all '.join(asked)}) using (fingerprint)"
-    )
+    def __init__(self, frequencies: Frequencies) -> None:
+        """Put them in order, once a model."""
+        self._floors = frequencies.floors
+        fields = frequencies.values["field"].to_numpy()
+        prints = frequencies.values["fingerprint"].to_numpy()
+        shares = frequencies.values["share"].to_numpy()
+        self._of: dict[str, tuple[NDArray[np.uint64], NDArray[np.float64]]] = {}
+        for field in np.unique(fields.astype(str)).tolist():
+            here = fields == field
+            order = np.argsort(prints[here])
+            self._of[field] = prints[here][order], shares[here][order]
+
+    def of(self, field: str, prints: pa.ChunkedArray) -> pa.Array:
+        """The share of each value of a field.
+
+        Args:
+            field: Whose values; `TOKEN` for words of names.
+            prints: Their fingerprints (64-bit); null where there is no value.
+
+        Returns:
+            Between 0 and 1, the field's floor where a value is not listed; null where there is no value.
+        """
+        asked = prints.fill_null(0).to_numpy()
+        floor = self._floors.get(field, 0.5 if field == TOKEN else 1.0)
+        shares = np.full(len(asked), floor)
+        listed, share = self._of.get(field, (None, None))
+        if listed is not None and share is not None:
+            place = np.minimum(np.searchsorted(listed, asked), len(listed) - 1)
+            known = listed[place] == asked
+            shares[known] = share[place[known]]
+        return pa.array(shares, mask=prints.is_null().to_numpy())
 
 
 def load_feature_rows(
-    connection: duckdb.DuckDBPyConnection,
-    floors: Mapping[str, float],
-    columns: Collection[str],
-    lists: Collection[str],
-    table: str = "frequency",
+    bench: Workbench, shares: Shares, columns: Collection[str], lists: Collection[str]
 ) -> None:
-    """Write the table `feature` with frequencies and aliases that are loaded, here or in another table; see `load_features`."""
-    floor = floors.get(TOKEN, 0.5)
-    connection.execute(f"""
-        create or replace temp table name_feature as
-        with word as (
-            select distinct word from (select unnest(name_words) as word from content)
-        ),
-        priced as (
-            select word, round(-log2(coalesce(f.share, {floor})), 3) as bits, coalesce(aliases, []) as aliases
-            from word
-            left join {table} f on f.field = '{TOKEN}' and f.fingerprint = fingerprint('{TOKEN}', word)
-            left join alias on alias.token = word
+    """Write the table `feature` with shares and aliases that are loaded; see `load_features`."""
+    words = bench.arrow(
+        f"select word, fingerprint('{TOKEN}', word) as print "
+        "from (select distinct unnest(name_words) as word from content)"
+    )
+    priced = pa.table({"word": words["word"], "share": shares.of(TOKEN, words["print"])})
+    with bench.given("word_share", priced):
+        bench.make("name_feature", _NAME_FEATURE)
+    columns = sorted(columns)
+    prints = "".join(f", fingerprint('{column}', {column}) as {column}" for column in columns)
+    asked = bench.arrow(f"select content_no{prints} from content")
+    rare = {f"tf_{column}": shares.of(column, asked[column]) for column in columns}
+    with bench.given("rarity", pa.table({"content_no": asked["content_no"], **rare})):
+        bench.make(
+            "feature",
+            f"""
+            select
+                c.* exclude (copies, digest, name_words, emails, phones, identifiers),
+                n.name_tokens, n.name_total
+                {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
+                {"".join(f", r.{name}" for name in rare)}
+            from content c
+            left join name_feature n using (content_no)
+            left join contact k using (content_no)
+            left join rarity r using (content_no)
+            """,
         )
-        select content_no,
-            list({{'token': word, 'bits': bits, 'aliases': aliases}} order by word) as name_tokens,
-            list_sum(list(bits order by word)) as name_total
-        from (select content_no, unnest(name_words) as word from content) join priced using (word)
-        group by content_no
-    """)
-    joins, shares = [], []
-    for column in sorted(columns):
-        joins.append(
-            f"left join {table} f_{column} on f_{column}.field = '{column}' "
-            f"and f_{column}.fingerprint = fingerprint('{column}', c.{column})"
-        )
-        share = floors.get(column, 1.0)
-        shares.append(
-            f"case when c.{column} is not null then coalesce(f_{column}.share, {share}) end as tf_{column}"
-        )
-    connection.execute(f"""
-        create or replace table feature as
-        select
-            c.* exclude (copies, digest, name_words, emails, phones, identifiers),
-            n.name_tokens, n.name_total
-            {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
-            {"".join(f", {share}" for share in shares)}
-        from content c
-        left join name_feature n using (content_no)
-        left join contact k using (content_no)
-        {" ".join(joins)}
-    """)
-    connection.execute("drop table name_feature")
+    bench.drop("name_feature")
+
+
+_NAME_FEATURE = """
+    with priced as (
+        select word, round(-log2(share), 3) as bits, coalesce(aliases, []) as aliases
+        from word_share left join alias on alias.token = word
+    )
+    select content_no,
+        list({'token': word, 'bits': bits, 'aliases': aliases} order by word) as name_tokens,
+        list_sum(list(bits order by word)) as name_total
+    from (select content_no, unnest(name_words) as word from content) join priced using (word)
+    group by content_no
+"""

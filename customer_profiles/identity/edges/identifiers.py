@@ -8,56 +8,52 @@ live records: when a holder goes, the value lives again.
 
 from collections.abc import Mapping, Sequence
 
-import duckdb
-
+from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.settings.identity import IdentitySettings
 
 LIST_KINDS: Mapping[str, str] = {"email": "emails", "phone": "phones"}
 LOG_IN = "user_id"
 
 
-def load_holders(
-    connection: duckdb.DuckDBPyConnection, settings: IdentitySettings, identifiers_a_kind: int
-) -> tuple[str, ...]:
+def load_holders(bench: Workbench, settings: IdentitySettings, identifiers_a_kind: int) -> tuple[str, ...]:
     """Write the tables `held`, `hub`, `holder` and `contact` for contents that are all the contents there are.
 
     Args:
-        connection: a workbench with the table `content`.
+        bench: a workbench with the table `content`.
         settings: caps, generic values and joins by kind; a kind that they do not name is left out.
         identifiers_a_kind: of a content with more values of a kind, so many count (the first in their order).
 
     Returns:
         The kinds that the settings name, in order of their names.
     """
-    kinds = load_kind_rules(connection, settings)
-    load_held(connection, identifiers_a_kind)
-    load_hubs(connection)
-    load_live_holders(connection, settings)
+    kinds = load_kind_rules(bench, settings)
+    load_held(bench, identifiers_a_kind)
+    load_hubs(bench)
+    load_live_holders(bench, settings)
     return kinds
 
 
-def load_kind_rules(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> tuple[str, ...]:
+def load_kind_rules(bench: Workbench, settings: IdentitySettings) -> tuple[str, ...]:
     """Write what the settings say of each kind into the workbench; returns the kinds in order of their names."""
     kinds = tuple(sorted(settings.identifiers))
-    connection.execute(
-        "create or replace temp table kind_rule (kind varchar, cap bigint, single_login boolean)"
-    )
-    connection.executemany(
+    bench.make_empty("kind_rule", "kind varchar, cap bigint, single_login boolean")
+    bench.executemany(
         "insert into kind_rule values (?, ?, ?)",
         [(kind, settings.identifiers[kind].cap, settings.identifiers[kind].single_login) for kind in kinds],
     )
-    _load_generic_values(connection, settings.generic_values)
+    _load_generic_values(bench, settings.generic_values)
     return kinds
 
 
-def load_held(connection: duckdb.DuckDBPyConnection, identifiers_a_kind: int) -> None:
+def load_held(bench: Workbench, identifiers_a_kind: int) -> None:
     """Write the table `held` (content_no, kind, value, generic): every value that counts, hub or not."""
     lists = " union all ".join(
         f"select content_no, '{kind}' as kind, unnest({column}[1:{identifiers_a_kind}]) as value from content"
         for kind, column in LIST_KINDS.items()
     )
-    connection.execute(f"""
-        create or replace temp table held as
+    bench.make(
+        "held",
+        f"""
         with stated as (
             {lists}
             union all
@@ -75,16 +71,18 @@ def load_held(connection: duckdb.DuckDBPyConnection, identifiers_a_kind: int) ->
             where exists (select 1 from generic_value g where g.kind = c.kind and c.value glob g.pattern)
         )
         select c.*, l.value is not null as generic from counted c left join listed l using (kind, value)
-    """)
+    """,
+    )
 
 
-def load_hubs(connection: duckdb.DuckDBPyConnection) -> None:
+def load_hubs(bench: Workbench) -> None:
     """Write the table `hub` (kind, value, holders, reason).
 
     Holders are counted by distinct content, so that a thousand copies of one person are one holder.
     """
-    connection.execute(f"""
-        create or replace table hub as
+    bench.make(
+        "hub",
+        f"""
         with counted as (
             select kind, value, count(*) as holders, bool_or(generic) as generic from held group by kind, value
         ),
@@ -105,16 +103,14 @@ def load_hubs(connection: duckdb.DuckDBPyConnection) -> None:
         join kind_rule using (kind)
         left join shared_login s using (kind, value)
         where holders > cap or generic or s.value is not null
-    """)
-
-
-def load_live_holders(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> None:
-    """Write the tables `holder` (content_no, kind, value) of values that are no hubs, and `contact`."""
-    connection.execute(
-        "create or replace table holder as "
-        "select content_no, kind, value from held anti join hub using (kind, value)"
+    """,
     )
-    _load_contacts(connection, settings)
+
+
+def load_live_holders(bench: Workbench, settings: IdentitySettings) -> None:
+    """Write the tables `holder` (content_no, kind, value) of values that are no hubs, and `contact`."""
+    bench.make("holder", "select content_no, kind, value from held anti join hub using (kind, value)")
+    _load_contacts(bench, settings)
 
 
 def evidence_kinds(settings: IdentitySettings) -> tuple[str, ...]:
@@ -127,30 +123,30 @@ def evidence_column(kind: str) -> str:
     return LIST_KINDS.get(kind, f"evidence_{kind}")
 
 
-def _load_contacts(connection: duckdb.DuckDBPyConnection, settings: IdentitySettings) -> None:
+def _load_contacts(bench: Workbench, settings: IdentitySettings) -> None:
     """Write the table `contact`: for each content with live values to compare, the values by kind."""
     kinds = dict.fromkeys((*LIST_KINDS, *evidence_kinds(settings)))
-    connection.execute(rf"""
-        create or replace table contact as
+    bench.make(
+        "contact",
+        rf"""
         select *, coalesce(list_distinct(list_filter(list_transform(emails,
             lambda e: regexp_replace(regexp_extract(e, '^([^@+]+)', 1), '[^\p{{L}}\p{{N}}]', '', 'g')),
             lambda u: length(u) >= 5)), []) as email_names
         from (
             select content_no, {
-        ", ".join(
-            f"coalesce(list(value order by value) filter (kind = '{kind}'), []) as {evidence_column(kind)}"
-            for kind in kinds
-        )
-    }
+            ", ".join(
+                f"coalesce(list(value order by value) filter (kind = '{kind}'), []) as {evidence_column(kind)}"
+                for kind in kinds
+            )
+        }
             from holder group by content_no
         )
-    """)
+    """,
+    )
 
 
-def _load_generic_values(
-    connection: duckdb.DuckDBPyConnection, generic_values: Mapping[str, Sequence[str]]
-) -> None:
-    connection.execute("create or replace temp table generic_value (kind varchar, pattern varchar)")
+def _load_generic_values(bench: Workbench, generic_values: Mapping[str, Sequence[str]]) -> None:
+    bench.make_empty("generic_value", "kind varchar, pattern varchar")
     patterns = [(kind, pattern) for kind, listed in generic_values.items() for pattern in listed]
     if patterns:
-        connection.executemany("insert into generic_value values (?, ?)", patterns)
+        bench.executemany("insert into generic_value values (?, ?)", patterns)

@@ -16,13 +16,12 @@ from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
 from customer_profiles.identity.tables import index_run
-from customer_profiles.state.bulk import insert_rows
+from customer_profiles.state.bulk import delete_rows, insert_rows
 from customer_profiles.state.sequences import reserve
 
 Kind = Literal["key", "content"]
@@ -119,12 +118,15 @@ class Index:
             found.append((entries, places, low, high))
         return KeyCounts(keys, counts, found, self)
 
-    def contents(self, connection: sa.Connection, contents: Numbers) -> pa.Table | None:
+    def contents(
+        self, connection: sa.Connection, contents: Numbers, columns: Sequence[str] | None = None
+    ) -> pa.Table | None:
         """What these contents say, those that are there, in no promised order.
 
         Args:
             connection: Reading the state store.
             contents: Distinct, rising.
+            columns: What is asked for; None for everything.
 
         Returns:
             The rows as they were written; None when the index holds no content at all.
@@ -140,8 +142,11 @@ class Index:
             places = np.searchsorted(whole.numbers, wanted[start:end])
             hit = whole.numbers[np.minimum(places, part.rows - 1)] == wanted[start:end]
             if hit.any():
-                rows = whole.table.take(pa.array(places[hit]))
-                taken.append(rows.filter(pc.invert(rows["gone"])) if whole.takes_back else rows)
+                found = places[hit]
+                if whole.takes_back:
+                    found = found[~whole.table["gone"].to_numpy()[found]]
+                table = whole.table if columns is None else whole.table.select(columns)
+                taken.append(table.take(pa.array(found)))
                 wanted = np.delete(wanted, np.flatnonzero(hit) + start)
         if not taken:
             empty = newest_first[:1]
@@ -188,6 +193,7 @@ class Index:
     def clear(self, connection: sa.Connection) -> None:
         """Delete every run."""
         connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
+        self._parts = {"key": [], "content": []}
         self._loaded.clear()
 
     def _merge_a_part(self, connection: sa.Connection, kind: Kind, runs: Sequence[int]) -> None:
@@ -235,22 +241,27 @@ class Index:
         run_no: int,
         bodies: Iterable[PartBody],
     ) -> None:
-        for least, most, rows, body in bodies:
-            # Never a number that a part had before: whoever has read that one would take this for it.
-            part_no = reserve(connection, "index_run")
-            row = (self.generation, kind, run_no, part_no, least, most, rows, body)
-            insert_rows(connection, index_run, _COLUMNS, [row])
+        written = list(bodies)
+        # Never a number that a part had before: whoever has read that one would take this for it.
+        first = reserve(connection, "index_run", len(written))
+        parts = [
+            _Part(run_no, first + place, least, most, rows)
+            for place, (least, most, rows, _) in enumerate(written)
+        ]
+        rows = [
+            (self.generation, kind, run_no, part.part_no, part.least, part.most, part.rows, body)
+            for part, (*_, body) in zip(parts, written, strict=True)
+        ]
+        insert_rows(connection, index_run, _COLUMNS, rows)
+        self._parts[kind] = sorted([*self._parts[kind], *parts], key=lambda one: (one.run_no, one.least))
 
     def _delete(self, connection: sa.Connection, kind: Kind, parts: Iterable[_Part]) -> None:
-        for part in parts:
-            connection.execute(
-                index_run.delete().where(
-                    index_run.c.generation == self.generation,
-                    index_run.c.kind == kind,
-                    index_run.c.run_no == part.run_no,
-                    index_run.c.part_no == part.part_no,
-                )
-            )
+        gone = {(part.run_no, part.part_no) for part in parts}
+        key = ("generation", "kind", "run_no", "part_no")
+        delete_rows(connection, index_run, key, [(self.generation, kind, *one) for one in gone])
+        self._parts[kind] = [one for one in self._parts[kind] if (one.run_no, one.part_no) not in gone]
+        for run_no, part_no in gone:
+            self._loaded.pop((kind, run_no, part_no), None)
 
     def _whole(self, connection: sa.Connection, kind: Kind, part: _Part) -> Any:
         """A part with all it holds: `Entries` or `Rows`."""

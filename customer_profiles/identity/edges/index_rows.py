@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 
-import duckdb
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -16,13 +14,15 @@ from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
 from customer_profiles.identity.edges.frequencies import load_features
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.preparation import compared_lists, prepare
-from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.edges.workbench import Workbench, workbench
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings
 
 Numbers = NDArray[np.int64]
 Part = tuple[int, int, int, bytes]
 _CONTENTS_AT_ONCE = 65_536
+ROWS = "index_rows"
+"""The name by which statements read rows of the index."""
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
@@ -57,35 +57,26 @@ def rows_query(bundle: ModelBundle, settings: IdentitySettings, number: str) -> 
 
 
 def bring_back_content(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
+    bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
 ) -> None:
     """Write the tables `content` and `contact` from index rows."""
-    with _as_index_rows(connection, rows):
-        connection.execute(f"create or replace table content as {_content_query(bundle)}")
-        connection.execute(f"create or replace table contact as {_contact_query(settings)}")
+    with bench.given(ROWS, rows):
+        bench.make("content", _content_query(bundle))
+        bench.make("contact", _contact_query(settings))
 
 
-def add_contents(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, *, before: bool = False
-) -> None:
+def add_contents(bench: Workbench, rows: pa.Table, bundle: ModelBundle, *, before: bool = False) -> None:
     """Add index rows to the table `content`; with `before` each under -1 - its number."""
-    with _as_index_rows(connection, rows):
-        connection.execute(f"insert into content by name {_content_query(bundle, _number(before))}")
+    with bench.given(ROWS, rows):
+        bench.add("content", _content_query(bundle, _number(before)))
 
 
 def add_contacts(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, settings: IdentitySettings, *, before: bool = False
+    bench: Workbench, rows: pa.Table, settings: IdentitySettings, *, before: bool = False
 ) -> None:
     """Add what index rows say to the table `contact`; with `before` each under -1 - its number."""
-    with _as_index_rows(connection, rows):
-        connection.execute(f"insert into contact by name {_contact_query(settings, _number(before))}")
-
-
-@contextmanager
-def _as_index_rows(connection: duckdb.DuckDBPyConnection, rows: pa.Table) -> Iterator[None]:
-    connection.register("index_rows", rows)
-    yield
-    connection.unregister("index_rows")
+    with bench.given(ROWS, rows):
+        bench.add("contact", _contact_query(settings, _number(before)))
 
 
 def _number(before: bool) -> str:
@@ -94,17 +85,15 @@ def _number(before: bool) -> str:
 
 def _content_query(bundle: ModelBundle, number: str = "content_no") -> str:
     own = ", ".join((*own_columns(bundle.extras), "content_no as digest"))
-    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from index_rows"
+    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {ROWS}"
 
 
 def _contact_query(settings: IdentitySettings, number: str = "content_no") -> str:
     lists = ", ".join(f"live_{name} as {name}" for name in compared_lists(settings))
-    return f"select {number} as content_no, {lists} from index_rows"
+    return f"select {number} as content_no, {lists} from {ROWS}"
 
 
-def features_of(
-    connection: duckdb.DuckDBPyConnection, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
-) -> None:
+def features_of(bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> None:
     """Write the table `feature` from index rows."""
     lists = compared_lists(settings)
     own = [
@@ -113,12 +102,12 @@ def features_of(
         if name not in ("name_words", "emails", "phones", "identifiers")
     ]
     tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
-    connection.register("index_rows", rows)
-    connection.execute(
-        f"create or replace table feature as select content_no, {', '.join((*own, *tokens))}, "
-        f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from index_rows"
-    )
-    connection.unregister("index_rows")
+    with bench.given(ROWS, rows):
+        bench.make(
+            "feature",
+            f"select content_no, {', '.join((*own, *tokens))}, "
+            f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from {ROWS}",
+        )
 
 
 def _derived() -> str:
@@ -126,15 +115,15 @@ def _derived() -> str:
 
 
 def read_entries(
-    connection: duckdb.DuckDBPyConnection, kinds: Collection[str], bundle: ModelBundle
+    bench: Workbench, kinds: Collection[str], bundle: ModelBundle
 ) -> tuple[Numbers, Numbers, Numbers]:
     """Content, key and bit of support of every entry of the contents in the workbench (tables `held`, `content`, `contact`)."""
-    load_atoms(connection, bundle.rules)
+    load_atoms(bench, bundle.rules)
     each = [
         f"select content_no, key, {bit} as bit from ({query})"
         for bit, query in enumerate(entry_queries(kinds, bundle.rules))
     ]
-    rows = connection.execute(" union all ".join(each)).fetchnumpy()
+    rows = bench.arrays(" union all ".join(each))
     contents, bits = (np.asarray(rows[name], dtype=np.int64) for name in ("content_no", "bit"))
     return contents, signed(rows["key"]), bits
 
@@ -155,49 +144,44 @@ class WholeIndex:
             bundle: The model.
             settings: Kinds of identifiers, caps and generic values.
         """
-        with workbench() as connection:
-            kinds = prepare(connection, records, bundle.extras, settings)
+        with workbench() as bench:
+            kinds = prepare(bench, records, bundle.extras, settings)
             load_features(
-                connection,
+                bench,
                 bundle.frequencies,
                 bundle.aliases,
                 bundle.rare_columns(),
                 compared_lists(settings),
             )
-            self.contents = list(_content_parts(connection, bundle, settings))
-            rows = connection.execute(
+            self.contents = list(_content_parts(bench, bundle, settings))
+            rows = bench.arrays(
                 "select record_no, digest from member join content using (content_no) order by record_no"
-            ).fetchnumpy()
+            )
             self.content_of = np.asarray(rows["digest"], dtype=np.int64)
             """By place of the record among the records, its content."""
-            self.keys = list(_key_parts(connection, kinds, bundle))
+            self.keys = list(_key_parts(bench, kinds, bundle))
 
 
-def _content_parts(
-    connection: duckdb.DuckDBPyConnection, bundle: ModelBundle, settings: IdentitySettings
-) -> Iterator[Part]:
-    contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
+def _content_parts(bench: Workbench, bundle: ModelBundle, settings: IdentitySettings) -> Iterator[Part]:
+    contents = int(bench.execute("select count(*) from content").fetchall()[0][0])
     query = rows_query(bundle, settings, "digest")
     for start in range(0, contents, _CONTENTS_AT_ONCE):
         some = f"content_no between {start} and {start + _CONTENTS_AT_ONCE - 1}"
-        table = connection.sql(f"{query} where {some} order by c.digest").to_arrow_table()
+        table = bench.arrow(f"{query} where {some} order by c.digest")
         yield from content_parts(table)
 
 
-def _key_parts(
-    connection: duckdb.DuckDBPyConnection, kinds: Collection[str], bundle: ModelBundle
-) -> Iterator[Part]:
-    load_atoms(connection, bundle.rules)
+def _key_parts(bench: Workbench, kinds: Collection[str], bundle: ModelBundle) -> Iterator[Part]:
+    load_atoms(bench, bundle.rules)
     digests = np.asarray(
-        connection.execute("select digest from content order by content_no").fetchnumpy()["digest"],
+        bench.arrays("select digest from content order by content_no")["digest"],
         dtype=np.int64,
     )
-    for table in ("feature", "contact", "content"):
-        connection.execute(f"drop table {table}")
+    bench.drop("feature", "contact", "content")
     keys: list[Numbers] = []
     places: list[NDArray[np.int32]] = []
     for query in entry_queries(kinds, bundle.rules):
-        rows = connection.execute(query).fetchnumpy()
+        rows = bench.arrays(query)
         keys.append(signed(rows["key"]))
         places.append(np.asarray(rows["content_no"], dtype=np.int32))
     all_keys, all_places = np.concatenate(keys), np.concatenate(places)

@@ -10,12 +10,12 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 from splink import SettingsCreator
 from splink.internals.predict import predict_from_comparison_vectors_sqls_using_settings
 from splink.internals.settings import Settings
 
 from customer_profiles.identity.edges.comparisons import DATE_SLIPS, FIRST_NAMES_DIFFER, NAME_BITS
+from customer_profiles.identity.edges.workbench import Workbench
 
 UNITS_A_BIT = 1024
 """Weights are whole numbers of 1/1024 bit, so that sums are exact and their order cannot matter."""
@@ -115,20 +115,26 @@ def _patterns(side: str, levels: str, gammas: tuple[str, ...]) -> str:
     )
 
 
-def load_levels(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:
+def load_levels(bench: Workbench, scoring: CompiledScoring) -> None:
     """Write the table `LEVELS`: for each candidate the level of each comparison."""
     # Streamed: written down, the two sides of a pair would take more than a kilobyte. Costly columns are computed once all
     # the same, for a projection over a projection is not folded into it.
-    pairs = int(connection.execute("select count(*) from candidate").fetchall()[0][0])
-    into = f"create or replace table {LEVELS} as"
-    for first in range(0, max(pairs, 1), PAIRS_AT_ONCE):
+    rows = bench.arrays(
+        "select coalesce(min(rowid), 0) as first, coalesce(max(rowid), 0) as last from candidate"
+    )
+    start, last = int(rows["first"][0]), int(rows["last"][0])
+    if last - start < PAIRS_AT_ONCE:
+        bench.make(LEVELS, f"with side as not materialized ({scoring.side}) {scoring.levels}")
+        return
+    write = bench.make
+    for first in range(start, last + 1, PAIRS_AT_ONCE):
         some = f"(select * from candidate where rowid between {first} and {first + PAIRS_AT_ONCE - 1})"
         side = scoring.side.replace("from candidate p", f"from {some} p")
-        connection.execute(f"{into} with side as not materialized ({side}) {scoring.levels}")
-        into = f"insert into {LEVELS}"
+        write(LEVELS, f"with side as not materialized ({side}) {scoring.levels}")
+        write = bench.add
 
 
-def load_weights(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring) -> None:
+def load_weights(bench: Workbench, scoring: CompiledScoring) -> None:
     """Write the table `scored` from the levels: left_no, right_no, weight (in 1/1024 bit), support,
     conflict flags.
 
@@ -136,7 +142,8 @@ def load_weights(connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring
     birth dates are known and differ.
     """
     steps = ", ".join(f"{name} as materialized ({sql})" for name, sql in scoring.steps)
-    connection.execute(
-        f"create or replace table scored as with {steps} select content_no_l as left_no, content_no_r as right_no, "
-        f"round(match_weight * {UNITS_A_BIT})::integer as weight, fact_l as support, fact_r as conflicts from {scoring.steps[-1][0]}"
+    bench.make(
+        "scored",
+        f"with {steps} select content_no_l as left_no, content_no_r as right_no, "
+        f"round(match_weight * {UNITS_A_BIT})::integer as weight, fact_l as support, fact_r as conflicts from {scoring.steps[-1][0]}",
     )

@@ -2,11 +2,19 @@
 network.
 """
 
+from __future__ import annotations
+
 import os
-from collections.abc import Iterator
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import Any, Self, cast
 
 import duckdb
+import numpy.typing as npt
+import pyarrow as pa
+
+Column = npt.NDArray[Any]
 
 MACROS = r"""
 create or replace macro plain_text(x) as nullif(trim(regexp_replace(
@@ -50,24 +58,202 @@ create or replace macro birth_dates_differ(l, r, slips) as
 
 
 @contextmanager
-def workbench() -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open a DuckDB that lives and dies in memory.
+def workbench() -> Iterator[Workbench]:
+    """Open a workbench that lives as long as the block."""
+    with Workbench() as bench:
+        yield bench
+
+
+class Workbench:
+    """A DuckDB that lives and dies in memory, with one thread a core and the macros defined.
 
     Nothing is ever spilled to disk: what is compared here is personal data in the clear.
-
-    Yields:
-        The connection, with one thread a core and the macros defined.
     """
-    connection = open_workbench()
-    try:
-        yield connection
-    finally:
-        connection.close()
+
+    def __init__(self) -> None:
+        """Open it."""
+        self._connection = duckdb.connect(
+            ":memory:", config={"threads": os.cpu_count() or 2, "temp_directory": ""}
+        )
+        self._close = weakref.finalize(self, self._connection.close)
+        self._connection.execute("set preserve_insertion_order = false")
+        self._connection.execute(MACROS)
+
+    def execute(self, statement: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:
+        """Run a statement as it stands."""
+        return self._connection.execute(statement, list(parameters) or None)
+
+    def executemany(self, statement: str, rows: Sequence[Sequence[object]]) -> None:
+        """Run a statement for each row of parameters."""
+        self._connection.executemany(statement, [list(row) for row in rows])
+
+    def make(self, table: str, query: str) -> None:
+        """Make a table of what a query gives, in place of the one of that name."""
+        self._connection.execute(f"create or replace table {table} as {query}")
+
+    def make_empty(self, table: str, columns: str) -> None:
+        """Make a table without rows, in place of the one of that name."""
+        self._connection.execute(f"create or replace table {table} ({columns})")
+
+    def add(self, table: str, query: str) -> None:
+        """Add what a query gives to a table, by the names of its columns."""
+        self._connection.execute(f"insert into {table} by name {query}")
+
+    def delete(self, table: str, condition: str) -> None:
+        """Delete rows."""
+        self._connection.execute(f"delete from {table} where {condition}")
+
+    def drop(self, *tables: str) -> None:
+        """Let go of tables that are not needed any more."""
+        for table in tables:
+            self._connection.execute(f"drop table {table}")
+
+    def arrays(self, query: str) -> Mapping[str, Column]:
+        """What a query gives, by column."""
+        return cast(Mapping[str, Column], self._connection.execute(query).fetchnumpy())
+
+    def arrow(self, query: str) -> pa.Table:
+        """What a query gives, as a table."""
+        return self._connection.sql(query).to_arrow_table()
+
+    @contextmanager
+    def given(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Rows that statements of the block can read under a name."""
+        self._connection.register(name, rows)
+        try:
+            yield
+        finally:
+            self._connection.unregister(name)
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
-def open_workbench() -> duckdb.DuckDBPyConnection:
-    """The same, to be closed by whoever keeps it."""
-    connection = duckdb.connect(":memory:", config={"threads": os.cpu_count() or 2, "temp_directory": ""})
-    connection.execute("set preserve_insertion_order = false")
-    connection.execute(MACROS)
-    return connection
+class WarmWorkbench(Workbench):
+    """A workbench for the same statements over and over, with few rows each time.
+
+    DuckDB takes a hundred times longer to make such a statement ready than to run it. It keeps the plan of a prepared
+    statement as long as no table or view was made or dropped since and the optimizer is off
+    (docs/decisions/plans-kept.md). So tables are emptied here, not made anew; rows from outside come through feeds, which
+    stay while their content changes; and plans are what the text says, which small tables do not mind.
+    """
+
+    def __init__(self) -> None:
+        """Open it."""
+        super().__init__()
+        # Sharing out so little work takes longer than doing it.
+        self._connection.execute("set threads = 1")
+        self._connection.execute("pragma disable_optimizer")
+        self._plans: dict[tuple[str, str], str] = {}
+        self._tables: dict[str, set[str]] = {}
+        self._empties: set[str] = set()
+        self._feeds: dict[str, _Feed] = {}
+
+    def make(self, table: str, query: str) -> None:
+        """Empty the table and fill it with what a query gives; the first query says which columns it has."""
+        if (table, query) not in self._plans:
+            columns = self._columns(query)
+            if table not in self._tables:
+                self._create(table, ", ".join(f'"{name}" {kind}' for name, kind in columns.items()))
+            elif columns.keys() != self._tables[table]:
+                raise AssertionError(f"the table {table} is made with other columns than before")
+        self._empty(table)
+        self._fill(table, table, query)
+
+    def make_empty(self, table: str, columns: str) -> None:
+        """Empty the table; it is made when it is not there yet."""
+        if table not in self._tables:
+            self._create(table, columns)
+        self._empty(table)
+
+    def add(self, table: str, query: str) -> None:
+        """Add what a query gives to a table, by the names of its columns."""
+        self._fill(table, f"add to {table}", query)
+
+    def delete(self, table: str, condition: str) -> None:
+        """Delete rows."""
+        self._run(table, condition, f"delete from {table} where {condition}")
+
+    def drop(self, *tables: str) -> None:
+        """Empty tables that are not needed any more."""
+        for table in tables:
+            self._empty(table)
+
+    def arrays(self, query: str) -> Mapping[str, Column]:
+        """What a query gives, by column."""
+        rows = self._connection.execute(f"execute {self._plan('', query, query)}").fetchnumpy()
+        return cast(Mapping[str, Column], rows)
+
+    def arrow(self, query: str) -> pa.Table:
+        """What a query gives, as a table."""
+        return self._connection.sql(f"execute {self._plan('', query, query)}").to_arrow_table()
+
+    @contextmanager
+    def given(self, name: str, rows: pa.Table) -> Iterator[None]:
+        """Rows that statements of the block can read under a name."""
+        feed = self._feeds.get(name)
+        if feed is None or feed.rows.schema != rows.schema:
+            feed = self._feeds[name] = _Feed(rows)
+            self._connection.register(name, feed)
+            self._forget_plans()
+        feed.rows = rows
+        try:
+            yield
+        finally:
+            feed.rows = rows.schema.empty_table()
+
+    def _create(self, table: str, columns: str) -> None:
+        self._connection.execute(f"create or replace table {table} ({columns})")
+        self._tables[table] = set(self._columns(f"from {table}"))
+        self._forget_plans()
+
+    def _empty(self, table: str) -> None:
+        if table not in self._empties:
+            self._run(table, "", f"delete from {table}")
+            self._empties.add(table)
+
+    def _fill(self, table: str, what: str, query: str) -> None:
+        self._empties.discard(table)
+        self._run(what, query, f"insert into {table} by name {query}")
+
+    def _run(self, what: str, text: str, statement: str) -> None:
+        self._connection.execute(f"execute {self._plan(what, text, statement)}")
+
+    def _plan(self, what: str, text: str, statement: str) -> str:
+        """The name of the prepared statement."""
+        name = self._plans.get((what, text))
+        if name is None:
+            name = f"plan_{len(self._plans)}"
+            self._connection.execute(f"prepare {name} as {statement}")
+            self._plans[what, text] = name
+        return name
+
+    def _forget_plans(self) -> None:
+        """A table or view was made: DuckDB would make ready every statement anew from now on, each time."""
+        for name in self._plans.values():
+            self._connection.execute(f"deallocate {name}")
+        self._plans.clear()
+
+    def _columns(self, query: str) -> dict[str, str]:
+        """By column of what a query gives its type."""
+        return {
+            str(name): str(kind)
+            for name, kind, *_ in self._connection.execute(f"describe {query}").fetchall()
+        }
+
+
+class _Feed:
+    """Rows that DuckDB asks for whenever a statement reads them: other ones each time, of one schema."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.rows.__arrow_c_stream__(requested_schema)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
@@ -23,7 +22,7 @@ from customer_profiles.identity.edges.edges import Edges
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_parts import Entries, contents_of_parts
 from customer_profiles.identity.edges.index_rows import WholeIndex
-from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.edges.workbench import Workbench, workbench
 from customer_profiles.identity.graph.changes import all_living
 from customer_profiles.identity.graph.graph_store import edge_table, resolved_table, review_table
 from customer_profiles.identity.graph.standing import Standing, standing
@@ -292,23 +291,23 @@ def _records_of(
 
 
 def _differing(
-    bench: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     stored: pa.Table,
     anew: pa.Table,
     key: Sequence[str],
     values: Sequence[str],
 ) -> Iterator[tuple[tuple[int, ...], Fault, tuple[str, ...]]]:
     """The rows that are in one table only, or say different things."""
-    bench.register("stored", stored)
-    bench.register("anew", anew)
     differ = [f"s.{name} is distinct from a.{name}" for name in values]
     keys = ", ".join(key)
-    rows = bench.execute(
+    query = (
         f"select {keys}, s.there is null, a.there is null{''.join(f', {one}' for one in differ)} "
         f"from (select *, true as there from stored) s full join (select *, true as there from anew) a "
         f"using ({keys}) "
         f"where s.there is null or a.there is null{''.join(f' or {one}' for one in differ)} order by {keys}"
-    ).fetchall()
+    )
+    with bench.given("stored", stored), bench.given("anew", anew):
+        rows = bench.execute(query).fetchall()
     for row in rows:
         missing, extra, *flags = row[len(key) :]
         fault = Fault.MISSING if missing else Fault.EXTRA if extra else Fault.OTHER

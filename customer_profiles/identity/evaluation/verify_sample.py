@@ -21,7 +21,15 @@ from customer_profiles.identity.claims.claim_store import ClaimsByNeed
 from customer_profiles.identity.claims.succession import Rulebook
 from customer_profiles.identity.clusters.changed_clusters import change_clusters
 from customer_profiles.identity.decisions.rulings import Rulings
-from customer_profiles.identity.edges.edges import PROBABILISTIC, Edges, Pairs, keep_scored, pairs_of_records
+from customer_profiles.identity.edges.batch_contents import MEMBERS
+from customer_profiles.identity.edges.edges import (
+    PROBABILISTIC,
+    Edges,
+    Pairs,
+    found_columns,
+    keep_scored,
+    pairs_of_records,
+)
 from customer_profiles.identity.edges.features import load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.frequencies import load_feature_rows
@@ -101,7 +109,7 @@ class _Surroundings:
     def _own_contents(self, records: pa.Table) -> pa.Table:
         """The index rows of the records' contents; what the graph has taken in of the records is compared on the way."""
         load_content(self._bench, records, self._bundle.extras, by_digest=True)
-        rows = self._bench.execute("select content_no from member order by record_no").fetchnumpy()
+        rows = self._bench.arrays("select content_no from member order by record_no")
         contents = np.asarray(rows["content_no"], dtype=np.int64)
         numbers = records["record_no"].to_pylist()
         self.comparing.compare(
@@ -112,22 +120,17 @@ class _Surroundings:
         )
         held = self._finder.held()
         hubs = self._finder.hubs(self._connection, held)
-        self._bench.register("hub_key", pa.table({"key": hubs.view(np.uint64)}))
-        self._bench.execute(
-            "create or replace table hub as select distinct kind, value from held "
-            "where fingerprint('identifier ' || kind, value) in (select key from hub_key)"
-        )
-        self._bench.unregister("hub_key")
+        self._finder.load_hubs(hubs)
         self._hubs = hubs
         load_live_holders(self._bench, self._settings)
         load_feature_rows(
             self._bench,
-            self._bundle.frequencies.floors,
+            self._finder.shares,
             self._bundle.rare_columns(),
             compared_lists(self._settings),
         )
         query = rows_query(self._bundle, self._settings, "content_no")
-        own = self._bench.sql(f"{query} order by c.content_no").to_arrow_table()
+        own = self._bench.arrow(f"{query} order by c.content_no")
         stored = self._finder.index.contents(self._connection, own["content_no"].to_numpy())
         self.comparing.compare(
             Part.CONTENT, own.slice(0, 0) if stored is None else stored, own, ("content_no",)
@@ -151,14 +154,11 @@ class _Surroundings:
         said = pa.table(
             {"content_no": contents[alive], "place": at[alive], "bit": np.int64(1) << bits[alive]}
         )
-        self._bench.register("there", there)
-        self._bench.register("said", said)
-        found = self._bench.execute(
-            "select s.content_no, t.holder, bit_or(s.bit) as support from said s join there t using (place) "
-            "group by all"
-        ).fetchnumpy()
-        self._bench.unregister("there")
-        self._bench.unregister("said")
+        with self._bench.given("there", there), self._bench.given("said", said):
+            found = self._bench.arrays(
+                "select s.content_no, t.holder, bit_or(s.bit) as support from said s join there t using (place) "
+                "group by all"
+            )
         self._compare_entries(own, each, place, holder, contents[alive], at[alive])
         one, other, support = (
             np.asarray(found[name], dtype=np.int64) for name in ("content_no", "holder", "support")
@@ -185,16 +185,13 @@ class _Surroundings:
         rows = own if stored is None else pa.concat_tables([own, stored.cast(own.schema)])
         self._load_copies(rows["content_no"].to_pylist())
         features_of(self._bench, rows, self._bundle, self._settings)
-        self._bench.register("pair", pa.table({"left_no": left, "right_no": right, "support": support}))
-        self._bench.execute(
-            "create or replace table candidate as select p.* from pair p where left_no <> right_no "
-            "or left_no in (select content_no from member where copies > 1)"
-        )
-        self._bench.unregister("pair")
-        self._bench.execute(
-            "create or replace table found (left_no bigint, right_no bigint, weight bigint, kind bigint, "
-            "conflict boolean, support bigint)"
-        )
+        with self._bench.given("pair", pa.table({"left_no": left, "right_no": right, "support": support})):
+            self._bench.make(
+                "candidate",
+                "select p.* from pair p where left_no <> right_no "
+                "or left_no in (select content_no from member where copies > 1)",
+            )
+        self._bench.make_empty("found", found_columns())
         self._finder.load_weights()
         keep_scored(self._bench, self._finder.kinds, self._bundle, self._settings)
         few, least = len(self._finder.kinds), round(self._bundle.edge_threshold * UNITS_A_BIT)
@@ -211,13 +208,8 @@ class _Surroundings:
         self.comparing.compare(Part.REVIEW, self._incident(review_pair, sample), review_table(edges), _PAIR)
 
     def _load_copies(self, contents: list[int]) -> None:
-        self._bench.register("holder_of", self._rows(resolved_record, "content_no", contents))
-        self._bench.execute(
-            "create or replace table member as select record_no, content_no, "
-            "count(*) over (partition by content_no) as copies, "
-            "(row_number() over (partition by content_no order by record_no))::integer as copy_no from holder_of"
-        )
-        self._bench.unregister("holder_of")
+        with self._bench.given("record_of", self._rows(resolved_record, "content_no", contents)):
+            self._bench.make("member", MEMBERS)
 
     def _customers(self, sample: list[int]) -> None:
         """Cluster the region of the records again, by the stored edges."""

@@ -12,7 +12,6 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
@@ -28,7 +27,7 @@ from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load
 from customer_profiles.identity.edges.index import Index, KeyCounts
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, read_entries
 from customer_profiles.identity.edges.scoring import UNITS_A_BIT, compile_scoring, load_levels, load_weights
-from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.edges.workbench import Workbench, workbench
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.identity.tables import resolved_record
 from customer_profiles.settings.identity import IdentitySettings
@@ -204,18 +203,15 @@ def _contents_of(connection: sa.Connection, generation: int, records: Iterable[i
     return dict(rows)
 
 
-def _scores(
-    bench: duckdb.DuckDBPyConnection, bundle: ModelBundle, pairs: Sequence[Pair]
-) -> dict[Pair, Score]:
+def _scores(bench: Workbench, bundle: ModelBundle, pairs: Sequence[Pair]) -> dict[Pair, Score]:
     """The score of each pair of contents, taken apart."""
     columns = {
         "left_no": pa.array([left for left, _ in pairs], pa.int64()),
         "right_no": pa.array([right for _, right in pairs], pa.int64()),
         "support": pa.array([0] * len(pairs), pa.int64()),
     }
-    bench.register("pair_source", pa.table(columns))
-    bench.execute("create or replace table candidate as select * from pair_source")
-    bench.unregister("pair_source")
+    with bench.given("pair_source", pa.table(columns)):
+        bench.make("candidate", "select * from pair_source")
     scoring = compile_scoring(bundle.model)
     load_levels(bench, scoring)
     load_weights(bench, scoring)
@@ -242,9 +238,7 @@ def _scores(
     return scores
 
 
-def _taken_apart(
-    bench: duckdb.DuckDBPyConnection, model: Settings
-) -> dict[Pair, list[tuple[str, str, float, float]]]:
+def _taken_apart(bench: Workbench, model: Settings) -> dict[Pair, list[tuple[str, str, float, float]]]:
     """By pair of contents each comparison with its level, the level's weight and the correction for rarity, in bits."""
     steps = predict_from_comparison_vectors_sqls_using_settings(model)
     chain = ", ".join(f"{step['output_table_name']} as materialized ({step['sql']})" for step in steps)
@@ -282,7 +276,7 @@ class _SharedKeys:
         self,
         connection: sa.Connection,
         index: Index,
-        bench: duckdb.DuckDBPyConnection,
+        bench: Workbench,
         kinds: Sequence[str],
         bundle: ModelBundle,
         settings: IdentitySettings,
@@ -295,10 +289,9 @@ class _SharedKeys:
         self.names = (*kinds, *(rule.name for rule in bundle.rules))
         self.caps = [settings.identifiers[kind].cap for kind in kinds]
         self.caps += [rule.cap(settings.blocking_cap) for rule in bundle.rules]
-        generic = bench.execute(
-            "select distinct fingerprint('identifier ' || kind, value)::ubigint from held where generic"
-        ).fetchnumpy()
-        found = next(iter(generic.values()))
+        found = bench.arrays(
+            "select distinct fingerprint('identifier ' || kind, value)::ubigint as key from held where generic"
+        )["key"]
         self.generic = set(np.ascontiguousarray(found, dtype=np.uint64).view(np.int64).tolist())
 
     def of(self, pairs: Iterable[Pair]) -> dict[Pair, tuple[SharedKey, ...]]:

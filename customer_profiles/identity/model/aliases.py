@@ -3,8 +3,9 @@
 import csv
 from importlib import resources
 
-import duckdb
 import pyarrow as pa
+
+from customer_profiles.identity.edges.workbench import Workbench
 
 FEWEST_CLUSTERS = 2
 LEAST_LIFT = 3.0
@@ -23,15 +24,15 @@ def nicknames() -> pa.Table:
     return _table(pairs)
 
 
-def learned_aliases(connection: duckdb.DuckDBPyConnection) -> pa.Table:
+def learned_aliases(bench: Workbench) -> pa.Table:
     """Words that meet in the names of the same person far more often than chance would have it, in several
     people.
 
     Args:
-        connection: a workbench with the tables `content` and `person_group` (content_no, group_no):
+        bench: a workbench with the tables `content` and `person_group` (content_no, group_no):
             contents that are surely one person, in groups of two or more.
     """
-    rows = connection.execute(f"""
+    rows = bench.execute(f"""
         with word as (
             select distinct group_no, unnest(name_words) as word from content join person_group using (content_no)
         ),

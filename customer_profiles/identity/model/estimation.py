@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
 from customer_profiles.identity.edges.comparisons import FieldComparison, splink_comparison, splink_model
 from customer_profiles.identity.edges.scoring import CompiledScoring, load_levels
+from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.identity.model.expectation import Floats, Patterns, in_order, maximise
 
 RANDOM_PAIRS = 400_000
@@ -71,7 +71,7 @@ def first_guess(comparisons: Sequence[FieldComparison]) -> Shares:
 
 
 def among_strangers(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     scoring: CompiledScoring,
     comparisons: Sequence[FieldComparison],
     start: Shares,
@@ -81,9 +81,9 @@ def among_strangers(
     relatives: bool = True,
 ) -> Shares:
     """Estimate u from random pairs; random pairs are hardly ever matches. `relatives` as in `among_matches`."""
-    _load_random_pairs(connection, contents, seed, pairs)
+    _load_random_pairs(bench, contents, seed, pairs)
     # Nobody looks at these pairs again: their levels are counted without writing them down.
-    patterns, counts = _counted(connection, scoring, scoring.patterns)
+    patterns, counts = _counted(bench, scoring, scoring.patterns)
     shares, seen = [], []
     for column, comparison in enumerate(comparisons):
         level = patterns[:, column]
@@ -92,7 +92,7 @@ def among_strangers(
         share = (found + 0.3) / (found.sum() + 0.3 * len(found))
         # Random pairs are too few to see rare agreement; the same value in full can be counted instead.
         rare = comparison.levels[0].rare
-        counted = _chance_of_the_same(connection, rare) if rare else None
+        counted = _chance_of_the_same(bench, rare) if rare else None
         if counted is not None:
             share[-1] = counted
             share[:-1] *= (1 - counted) / share[:-1].sum()
@@ -106,7 +106,7 @@ def among_strangers(
 
 
 def among_matches(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     scoring: CompiledScoring,
     comparisons: Sequence[FieldComparison],
     start: Shares,
@@ -118,7 +118,7 @@ def among_matches(
     """Estimate m and the share of matches from the candidates of the workbench.
 
     Args:
-        connection: a workbench whose table `candidate` has all candidates, or a random sample of left
+        bench: a workbench whose table `candidate` has all candidates, or a random sample of left
             contents.
         scoring: the comparisons, compiled.
         comparisons: the comparisons.
@@ -129,8 +129,8 @@ def among_matches(
         relatives: whether relatives may share homes here: then what is assumed of them holds, and some are taken for
             granted.
     """
-    load_levels(connection, scoring)
-    patterns, counts = level_patterns(connection, scoring)
+    load_levels(bench, scoring)
+    patterns, counts = level_patterns(bench, scoring)
     expected_homes = max(SHARED_HOMES * contents * relatives, UNSEEN_HOMES)
     homes = [
         np.array([0.0, *(expected_homes * level.shared_home for level in reversed(comparison.levels))])
@@ -169,47 +169,41 @@ def among_matches(
     )
 
 
-def level_patterns(
-    connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring
-) -> tuple[Patterns, Floats]:
+def level_patterns(bench: Workbench, scoring: CompiledScoring) -> tuple[Patterns, Floats]:
     """The distinct patterns of levels among the pairs just compared, and how many pairs show each."""
     columns = ", ".join(scoring.gammas)
     return _counted(
-        connection,
+        bench,
         scoring,
         f"select {columns}, count(*) as pairs from __splink__df_comparison_vectors "
         f"where content_no_l <> content_no_r group by {columns} order by {columns}",
     )
 
 
-def _counted(
-    connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring, query: str
-) -> tuple[Patterns, Floats]:
-    rows = connection.execute(query).fetchnumpy()
+def _counted(bench: Workbench, scoring: CompiledScoring, query: str) -> tuple[Patterns, Floats]:
+    rows = bench.arrays(query)
     patterns = np.column_stack([np.asarray(rows[name], dtype=np.int64) for name in scoring.gammas])
     return patterns, np.asarray(rows["pairs"], dtype=np.float64)
 
 
-def _load_random_pairs(connection: duckdb.DuckDBPyConnection, contents: int, seed: int, pairs: int) -> None:
+def _load_random_pairs(bench: Workbench, contents: int, seed: int, pairs: int) -> None:
     wanted = min(pairs, 4 * contents * contents)
     rng = np.random.default_rng(seed)
     one, other = (rng.integers(0, max(contents, 1), wanted, dtype=np.int64) for _ in range(2))
     drawn = np.unique((np.minimum(one, other) * contents + np.maximum(one, other))[one != other])
-    connection.register(
-        "drawn", pa.table({"left_no": drawn // max(contents, 1), "right_no": drawn % max(contents, 1)})
-    )
-    connection.execute(
-        "create or replace table candidate as "
-        "select left_no::integer as left_no, right_no::integer as right_no, 0::bigint as support from drawn"
-    )
-    connection.unregister("drawn")
+    sides = pa.table({"left_no": drawn // max(contents, 1), "right_no": drawn % max(contents, 1)})
+    with bench.given("drawn", sides):
+        bench.make(
+            "candidate",
+            "select left_no::integer as left_no, right_no::integer as right_no, 0::bigint as support from drawn",
+        )
 
 
-def _chance_of_the_same(connection: duckdb.DuckDBPyConnection, column: str) -> float | None:
+def _chance_of_the_same(bench: Workbench, column: str) -> float | None:
     """The probability that two contents that know the column have the same value; None when that never
     happens.
     """
-    same, known = connection.execute(
+    same, known = bench.execute(
         f"select sum(n * (n - 1))::double, sum(n)::double from (select count(*) as n from content "
         f"where {column} is not null group by {column})"
     ).fetchall()[0]

@@ -6,10 +6,9 @@ relatives, and the conflict must forbid that they become one customer. Where har
 garbled records, and forbidding would only lose them.
 """
 
-import duckdb
-
 from customer_profiles.identity.edges.comparisons import LOCATION
 from customer_profiles.identity.edges.scoring import DATE_CONFLICT, NAME_CONFLICT
+from customer_profiles.identity.edges.workbench import Workbench
 
 ONE_PERSON = 1 / 3
 """From this share on, of those who differ in both, that accidents explain, the conflict forbids nothing."""
@@ -17,18 +16,18 @@ UNSEEN_RELATIVES = 2
 """Relatives taken for granted before any is seen, so that a handful of pairs decides nothing."""
 
 
-def relatives_share_homes(connection: duckdb.DuckDBPyConnection) -> bool:
+def relatives_share_homes(bench: Workbench) -> bool:
     """Whether those who share a home but neither first name nor birth date are mostly different people.
 
     True where too little is known to say: a conflict forbids unless the records themselves speak against it.
 
     Args:
-        connection: A workbench with the levels of all candidates, or of a random sample.
+        bench: A workbench with the levels of all candidates, or of a random sample.
     """
-    columns = {name for name, *_ in connection.execute("describe __splink__df_comparison_vectors").fetchall()}
+    columns = {name for name, *_ in bench.execute("describe __splink__df_comparison_vectors").fetchall()}
     if not {"gamma_location", "gamma_birth_date"} <= columns:
         return True
-    rows = connection.execute(f"""
+    rows = bench.execute(f"""
         select fact_r, count(*) from __splink__df_comparison_vectors
         where content_no_l <> content_no_r and gamma_location = {len(LOCATION.levels)} and gamma_birth_date >= 0
         group by fact_r

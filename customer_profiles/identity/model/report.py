@@ -221,9 +221,9 @@ def unlinkables(records: pa.Table, bundle: ModelBundle, settings: IdentitySettin
         load_features(
             connection, bundle.frequencies, bundle.aliases, bundle.rare_columns(), compared_lists(settings)
         )
-        connection.execute(
-            "create or replace table candidate as "
-            "select content_no as left_no, content_no as right_no, 0::bigint as support from content"
+        connection.make(
+            "candidate",
+            "select content_no as left_no, content_no as right_no, 0::bigint as support from content",
         )
         scoring = compile_scoring(bundle.model)
         load_levels(connection, scoring)
@@ -293,7 +293,7 @@ def _scores(records: pa.Table, bundle: ModelBundle, settings: IdentitySettings) 
         scoring = compile_scoring(bundle.model)
         load_levels(connection, scoring)
         load_weights(connection, scoring)
-        found = connection.execute("select weight from scored where left_no <> right_no").fetchnumpy()
+        found = connection.arrays("select weight from scored where left_no <> right_no")
     weights = np.asarray(found["weight"], dtype=np.float64) / UNITS_A_BIT
     counts: NDArray[np.int64] = np.bincount(np.digitize(weights, BINS), minlength=len(BINS) + 1)
     return tuple(counts.tolist())

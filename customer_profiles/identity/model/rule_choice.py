@@ -6,12 +6,12 @@ matches that no other rule finds; each new record would pay for these for ever.
 
 from collections.abc import Sequence
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.blocking import BlockingRule
 from customer_profiles.identity.edges.scoring import UNITS_A_BIT
+from customer_profiles.identity.edges.workbench import Workbench
 
 ALWAYS_WORTH = 5.0
 """So many pairs a content may be looked at whatever comes of it."""
@@ -23,20 +23,20 @@ Floats = NDArray[np.float64]
 
 
 def choose_rules(
-    connection: duckdb.DuckDBPyConnection, rules: Sequence[BlockingRule], kinds: int, contents: float
+    bench: Workbench, rules: Sequence[BlockingRule], kinds: int, contents: float
 ) -> tuple[BlockingRule, ...]:
     """The rules that are worth their candidates, in the order given.
 
     Args:
-        connection: A workbench whose table `scored` has the candidates of all rules, or a sample of them.
+        bench: A workbench whose table `scored` has the candidates of all rules, or a sample of them.
         rules: The rules, in the order of their bits.
         kinds: How many bits stand before theirs: kinds of identifiers, which stay in any case.
         contents: How many left contents the candidates come from.
     """
-    rows = connection.execute(
+    rows = bench.arrays(
         "select support, count(*)::double as pairs, "
         f"sum(1 / (1 + pow(2.0, -weight / {UNITS_A_BIT}::double))) as matches from scored group by support"
-    ).fetchnumpy()
+    )
     support = np.asarray(rows["support"], dtype=np.int64)
     pairs, matches = (np.asarray(rows[name], dtype=np.float64) for name in ("pairs", "matches"))
     kept = worthwhile(support, pairs, matches, kinds, len(rules), ALWAYS_WORTH * contents)

@@ -12,7 +12,6 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-import duckdb
 import numpy as np
 import pyarrow as pa
 
@@ -37,7 +36,7 @@ from customer_profiles.identity.edges.preparation import (
     prepare_keys,
 )
 from customer_profiles.identity.edges.scoring import LEVELS, CompiledScoring, compile_scoring, load_weights
-from customer_profiles.identity.edges.workbench import workbench
+from customer_profiles.identity.edges.workbench import Workbench, workbench
 from customer_profiles.identity.model.aliases import both, learned_aliases, nicknames
 from customer_profiles.identity.model.bundle import ModelBundle, Origin, shipped_priors
 from customer_profiles.identity.model.estimation import (
@@ -90,22 +89,22 @@ def train_from(
     """
     started = time.perf_counter()
     extras = extra_columns(records)
-    with workbench() as connection:
-        kinds = prepare(connection, records, extras, settings)
-        distinct = distinct_values(connection, extras, settings)
+    with workbench() as bench:
+        kinds = prepare(bench, records, extras, settings)
+        distinct = distinct_values(bench, extras, settings)
         comparisons = comparisons_for(distinct, [evidence_column(kind) for kind in evidence_kinds(settings)])
         rules = _rules(distinct, extras)
-        prepare_keys(connection, kinds, rules, settings)
-        frequencies = count_frequencies(connection, rare_columns(comparisons))
+        prepare_keys(bench, kinds, rules, settings)
+        frequencies = count_frequencies(bench, rare_columns(comparisons))
         if not enough and priors is not None:
             frequencies = blended(frequencies, priors.frequencies, PRIOR_RECORDS)
         model, aliases, relatives, metrics = _fit(
-            connection, comparisons, frequencies, settings, seed, priors, enough
+            bench, comparisons, frequencies, settings, seed, priors, enough
         )
         if enough and "left_contents" in metrics:
             # The levels of the candidates are there: estimating looked at them last.
-            load_weights(connection, compile_scoring(model))
-            rules = choose_rules(connection, rules, len(kinds), metrics["left_contents"])
+            load_weights(bench, compile_scoring(model))
+            rules = choose_rules(bench, rules, len(kinds), metrics["left_contents"])
     metrics |= {"records": records.num_rows, "seconds": round(time.perf_counter() - started, 3)}
     return ModelBundle(
         model=model,
@@ -122,7 +121,7 @@ def train_from(
 
 
 def _fit(
-    connection: duckdb.DuckDBPyConnection,
+    bench: Workbench,
     comparisons: Sequence[FieldComparison],
     frequencies: Frequencies,
     settings: IdentitySettings,
@@ -131,7 +130,7 @@ def _fit(
     enough: bool,
 ) -> tuple[dict[str, Any], pa.Table, bool, dict[str, float]]:
     """The model, the aliases, whether relatives share homes, and what was measured, from a prepared workbench."""
-    contents = int(connection.execute("select count(*) from content").fetchall()[0][0])
+    contents = int(bench.execute("select count(*) from content").fetchall()[0][0])
     sample = min(1.0, LEFT_CONTENTS / max(contents, 1))
     pairs = contents * (contents - 1) / 2
     aliases, relatives = nicknames(), True
@@ -143,16 +142,16 @@ def _fit(
     def fit(start: Shares, random_pairs: int = RANDOM_PAIRS) -> tuple[Shares, int]:
         # What an earlier fit left would stand in memory beside what takes its place.
         for table in ("feature", "candidate", "scored", LEVELS):
-            connection.execute(f"drop table if exists {table}")
-        load_features(connection, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
+            bench.execute(f"drop table if exists {table}")
+        load_features(bench, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
         if enough:
             start = among_strangers(
-                connection, scoring, comparisons, start, contents, seed, random_pairs, relatives
+                bench, scoring, comparisons, start, contents, seed, random_pairs, relatives
             )
-        candidates = load_candidates(connection, 0, 1, sample)
+        candidates = load_candidates(bench, 0, 1, sample)
         strength = {} if enough else {"strength": CERTAIN}
         found = among_matches(
-            connection,
+            bench,
             scoring,
             comparisons,
             start,
@@ -164,16 +163,16 @@ def _fit(
         return found, candidates
 
     if not comparisons or contents < 2:
-        load_features(connection, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
+        load_features(bench, frequencies, aliases, rare_columns(comparisons), compared_lists(settings))
         return shares.model(comparisons, frequencies.floors), aliases, relatives, {"contents": contents}
     # The first model only has to find people whose records surely belong together.
     shares, candidates = fit(shares, RANDOM_PAIRS // 4)
     if enough:
-        relatives = relatives_share_homes(connection)
+        relatives = relatives_share_homes(bench)
         _load_groups(
-            connection, compile_scoring(shares.model(comparisons, frequencies.floors)), settings, contents
+            bench, compile_scoring(shares.model(comparisons, frequencies.floors)), settings, contents
         )
-        learned = learned_aliases(connection)
+        learned = learned_aliases(bench)
         aliases = both(aliases, learned) if learned.num_rows else aliases
         shares, candidates = fit(shares)
     metrics: dict[str, float] = {
@@ -215,16 +214,16 @@ def _rules(distinct: dict[str, int], extras: Collection[str]) -> tuple[BlockingR
 
 
 def _load_groups(
-    connection: duckdb.DuckDBPyConnection, scoring: CompiledScoring, settings: IdentitySettings, contents: int
+    bench: Workbench, scoring: CompiledScoring, settings: IdentitySettings, contents: int
 ) -> None:
     """Write the table `person_group` (content_no, group_no): contents that are surely one person, two or
     more each.
     """
     # The levels of the candidates are there: estimating looked at them last, and no share changes a level.
-    load_weights(connection, scoring)
-    rows = connection.execute(
+    load_weights(bench, scoring)
+    rows = bench.arrays(
         "select left_no, right_no, weight from scored where left_no <> right_no and weight >= 0"
-    ).fetchnumpy()
+    )
     nobody = np.full(contents, -1, dtype=np.int32)
     clustering = cluster(
         np.asarray(rows["left_no"], dtype=np.int64),
@@ -234,11 +233,10 @@ def _load_groups(
         Rulings(),
         Linkage(units(STRICT_LINKAGE), units(settings.missing_edge), round(settings.strongest_share * 1024)),
     )
-    connection.register(
-        "labelled", pa.table({"content_no": clustering.records, "group_no": clustering.labels})
-    )
-    connection.execute(
-        "create or replace table person_group as select content_no::integer as content_no, group_no from labelled "
-        "qualify count(*) over (partition by group_no) > 1"
-    )
-    connection.unregister("labelled")
+    labelled = pa.table({"content_no": clustering.records, "group_no": clustering.labels})
+    with bench.given("labelled", labelled):
+        bench.make(
+            "person_group",
+            "select content_no::integer as content_no, group_no from labelled "
+            "qualify count(*) over (partition by group_no) > 1",
+        )
