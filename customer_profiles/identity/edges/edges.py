@@ -203,17 +203,16 @@ def pairs_of_records(bench: Workbench, condition: str) -> Pairs:
     Otherwise a thousand copies of one person would be half a million edges.
     """
     rows = bench.arrays(f"""
-        with kept as (select * from found where {condition}),
-        pair as (
+        with pair as (
             select least(a.record_no, b.record_no) as left_record, greatest(a.record_no, b.record_no) as right_record,
                 k.*
-            from kept k
+            from (select * from found where {condition}) k
             join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
             join member b on b.content_no = k.right_no and b.copy_no <= {COPIES_IN_FULL}
             where k.left_no <> k.right_no
             union all
             select a.record_no, b.record_no, k.*
-            from kept k
+            from (select * from found where {condition}) k
             join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
             join member b on b.content_no = k.left_no and b.copy_no > a.copy_no
                 and (b.copy_no <= {COPIES_IN_FULL} or a.copy_no = 1)

@@ -65,12 +65,11 @@ def load_held(bench: Workbench, identifiers_a_kind: int) -> None:
             from stated semi join kind_rule using (kind)
             where value <> ''
             qualify row_number() over (partition by content_no, kind order by value) <= {identifiers_a_kind}
-        ),
-        listed as (
-            select distinct kind, value from counted c
-            where exists (select 1 from generic_value g where g.kind = c.kind and c.value glob g.pattern)
         )
-        select c.*, l.value is not null as generic from counted c left join listed l using (kind, value)
+        select c.*, exists (
+            select 1 from generic_value g where g.kind = c.kind and c.value glob g.pattern
+        ) as generic
+        from counted c
     """,
     )
 
