@@ -142,14 +142,14 @@ def load_content(
         select n.content_no, n.copies, d.* exclude (record_no),
             array_to_string(d.name_words, ' ') as name_set,
             d.postcode || ' ' || d.city as postcode_city,
-            sorted_words(d.address_line) as address_words,
-            sorted_words(d.address_line) || ' ' || d.postcode as address_postcode,
+            d.address_words || ' ' || d.postcode as address_postcode,
             case
                 when d.postcode similar to '[a-z]{1,2}[0-9][a-z0-9]?[0-9][a-z]{2}' then d.postcode[:-4]
                 else d.postcode[1:3]
             end as outcode,
             coalesce(nullif(regexp_extract(d.postcode, '^[a-z]+'), ''), d.postcode[1:2]) as postcode_area
-        from digested d join numbered n on n.digest = d.digest and n.first_record_no = d.record_no
+        from (select *, sorted_words(address_line) as address_words from digested) d
+        join numbered n on n.digest = d.digest and n.first_record_no = d.record_no
     """,
     )
     bench.drop("digested", "numbered")

@@ -26,10 +26,12 @@ ROWS = "index_rows"
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
-    "address_words": "sorted_words(address_line)",
-    "address_postcode": "sorted_words(address_line) || ' ' || postcode",
+    "address_words": "address_sorted",
+    "address_postcode": "address_sorted || ' ' || postcode",
 }
 """Columns of the table `content` that are made again from others when a row is brought back."""
+_ROWS_TO_DERIVE = f"(select *, sorted_words(address_line) as address_sorted from {ROWS})"
+"""Words are sorted once a row."""
 
 
 def own_columns(extras: Collection[str]) -> tuple[str, ...]:
@@ -85,7 +87,7 @@ def _number(before: bool) -> str:
 
 def _content_query(bundle: ModelBundle, number: str = "content_no") -> str:
     own = ", ".join((*own_columns(bundle.extras), "content_no as digest"))
-    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {ROWS}"
+    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {_ROWS_TO_DERIVE}"
 
 
 def _contact_query(settings: IdentitySettings, number: str = "content_no") -> str:
@@ -106,7 +108,7 @@ def features_of(bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings:
         bench.make(
             "feature",
             f"select content_no, {', '.join((*own, *tokens))}, "
-            f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from {ROWS}",
+            f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from {_ROWS_TO_DERIVE}",
         )
 
 
