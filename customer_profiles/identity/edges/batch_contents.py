@@ -13,12 +13,6 @@ from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.identity.tables import resolved_record
 from customer_profiles.state.bulk import rows_by_key
 
-MEMBERS = (
-    "select record_no, content_no, count(*) over (partition by content_no) as copies, "
-    "(row_number() over (partition by content_no order by record_no))::integer as copy_no from record_of"
-)
-"""The query for the table `member` from the pairs (content_no, record_no) in `record_of`."""
-
 
 class BatchContents:
     """Which record has which content before and after a batch, as far as that was asked for.
@@ -101,8 +95,7 @@ class BatchContents:
     def load_members(self, bench: Workbench, contents: Numbers) -> None:
         """Write the table `member` of these contents into a workbench."""
         found, records = self.members_of(contents)
-        with bench.given("record_of", pa.table({"content_no": found, "record_no": records})):
-            bench.make("member", MEMBERS)
+        load_members(bench, found, records)
 
     def _stored_members(self, contents: Numbers) -> list[tuple[int, int]]:
         rows = rows_by_key(
@@ -114,6 +107,27 @@ class BatchContents:
             within={"generation": self._generation},
         )
         return [(content, record) for content, record in rows]
+
+
+def load_members(bench: Workbench, contents: Numbers, records: Numbers) -> None:
+    """Write the table `member` into a workbench.
+
+    Args:
+        bench: A workbench.
+        contents: Pair by pair with `records`: which record has which content.
+        records: Each once.
+    """
+    order = np.lexsort((records, contents))
+    contents, records = contents[order], records[order]
+    _, first, place, copies = np.unique(contents, return_index=True, return_inverse=True, return_counts=True)
+    members = {
+        "record_no": records,
+        "content_no": contents,
+        "copies": copies[place],
+        "copy_no": (np.arange(len(contents)) - first[place] + 1).astype(np.int32),
+    }
+    with bench.given("record_of", pa.table(members)):
+        bench.make("member", "select * from record_of")
 
 
 def sorted_numbers(numbers: Iterable[int]) -> Numbers:

@@ -139,7 +139,7 @@ class _Change:
     def _find_hubs(self) -> None:
         """Which identifiers are hubs, before and after; holders of one that crosses are written down again."""
         self._keep_contents(self.new)
-        new_rows = self.bench.arrow("select * from content")
+        new_rows = self.bench.arrow("select content_no, identifiers from content")
         stored = self.index.contents(self.connection, np.union1d(self.gone, self.kept))
         self._gone_rows, self._rewritten = self._only(stored, self.gone), None
         self._add(self._only(stored, self.kept))

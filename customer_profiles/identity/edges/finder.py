@@ -82,7 +82,7 @@ class EdgeFinder:
             connection: Reading the state store.
             held: The values.
             delta: What the batch does to the index, not yet in it.
-            new_rows: Rows of the table `content` that are not yet in the index.
+            new_rows: Number and identifiers (content_no, identifiers) of contents that are not yet in the index.
         """
         keys, first = np.unique(held.keys, return_index=True)
         if not len(keys):

@@ -21,7 +21,7 @@ from customer_profiles.identity.claims.claim_store import ClaimsByNeed
 from customer_profiles.identity.claims.succession import Rulebook
 from customer_profiles.identity.clusters.changed_clusters import change_clusters
 from customer_profiles.identity.decisions.rulings import Rulings
-from customer_profiles.identity.edges.batch_contents import MEMBERS
+from customer_profiles.identity.edges.batch_contents import load_members
 from customer_profiles.identity.edges.edges import (
     PROBABILISTIC,
     Edges,
@@ -208,8 +208,8 @@ class _Surroundings:
         self.comparing.compare(Part.REVIEW, self._incident(review_pair, sample), review_table(edges), _PAIR)
 
     def _load_copies(self, contents: list[int]) -> None:
-        with self._bench.given("record_of", self._rows(resolved_record, "content_no", contents)):
-            self._bench.make("member", MEMBERS)
+        rows = self._rows(resolved_record, "content_no", contents)
+        load_members(self._bench, rows["content_no"].to_numpy(), rows["record_no"].to_numpy())
 
     def _customers(self, sample: list[int]) -> None:
         """Cluster the region of the records again, by the stored edges."""
