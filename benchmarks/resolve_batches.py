@@ -186,7 +186,8 @@ def line(
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     return (
         f"| {records:,} | {size:,} | {statistics.median(ordered) * 1000:.0f} ms | {ordered[-1] * 1000:.0f} ms | "
-        f"{statistics.median(busy) * 1000:.0f} ms | {mean['candidates']:,.0f} | {mean['rows_read']:,.0f} | {mean['region_loaded']:,.0f} | {peak:.2f} GB |"
+        f"{statistics.median(busy) * 1000:.0f} ms | {mean['candidates']:,.0f} | {mean['rows_read']:,.0f} | "
+        f"{mean['region_loaded']:,.0f} | {peak:.2f} GB |"
     )
 
 

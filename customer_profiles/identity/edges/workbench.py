@@ -5,6 +5,7 @@ network.
 from __future__ import annotations
 
 import os
+import re
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 Column = npt.NDArray[Any]
+_QUOTED, _LIMIT = re.compile(r"'[^']*'"), re.compile(r"\blimit\b", re.IGNORECASE)
 
 MACROS = r"""
 create or replace macro plain_text(x) as nullif(trim(regexp_replace(
@@ -230,6 +232,8 @@ class WarmWorkbench(Workbench):
         """The name of the prepared statement."""
         name = self._plans.get((what, text))
         if name is None:
+            if _LIMIT.search(_QUOTED.sub("", statement)):
+                raise AssertionError("a limit can wait for ever here: see docs/decisions/plans-kept.md")
             name = f"plan_{len(self._plans)}"
             self._connection.execute(f"prepare {name} as {statement}")
             self._plans[what, text] = name

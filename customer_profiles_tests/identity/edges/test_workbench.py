@@ -93,3 +93,9 @@ def test_a_statement_that_fails_leaves_the_others_as_they_were(warm: WarmWorkben
     with pytest.raises(Exception, match="no_such_table"):
         warm.make("broken", "select * from no_such_table")
     assert counted(warm, said("Bob")) == [("bob", 1)]
+
+
+def test_a_limit_is_refused_for_it_can_wait_for_ever(warm: WarmWorkbench) -> None:
+    with pytest.raises(AssertionError, match="a limit can wait for ever"):
+        warm.make("few", "select 1 as one limit 1")
+    warm.make("named", "select 'a limit' as credit_limit")
