@@ -153,8 +153,8 @@ class _Change:
         if len(self.again):
             # What a rewritten content says now is what it said, but for its hubs; both are needed.
             self.kept = np.setdiff1d(self.kept, self.again)
-            with self.bench.given("kept_content", pa.table({"content_no": self.again})):
-                self.bench.delete("content", "content_no in (select content_no from kept_content)")
+            with self.bench.given("chosen_content", pa.table({"content_no": self.again})):
+                self.bench.delete("content", "content_no in (select content_no from chosen_content)")
             self._rewritten = self.index.contents(self.connection, self.again)
             self._add(self._rewritten)
             self._add(self._rewritten, before=True)
@@ -394,8 +394,8 @@ class _Change:
         return set(rows)
 
     def _keep_contents(self, contents: Numbers) -> None:
-        with self.bench.given("kept_content", pa.table({"content_no": contents})):
-            self.bench.delete("content", "content_no not in (select content_no from kept_content)")
+        with self.bench.given("chosen_content", pa.table({"content_no": contents})):
+            self.bench.delete("content", "content_no not in (select content_no from chosen_content)")
 
     def _add(self, rows: pa.Table | None, *, before: bool = False) -> None:
         """Add stored contents to the table `content`."""
