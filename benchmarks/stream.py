@@ -30,6 +30,7 @@ import sqlalchemy as sa
 from benchmarks.company import ROOT, settings_in
 from benchmarks.streaming_state import state_of
 from customer_profiles.demo.visitors import Crowd, logins, written
+from customer_profiles.demo.web import context_of
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.latency import Latency
 from customer_profiles.pipeline.stage import Stage
@@ -59,7 +60,6 @@ class Sender:
         dice = random.Random(1)
         self._state = state
         self._accounts = [account for _ in range(4) for account in logins(customers, 1, dice)]
-        # Other visitors in every run: those of the run before are known by now.
         self._crowd = Crowd(self._accounts, random.Random(), VISITORS, f"{time.time_ns():x}")
         self.sent = 0
 
@@ -71,16 +71,15 @@ class Sender:
         ]
 
     def introduce(self) -> list[Arrived]:
-        """Everybody who may log in, once: a site knows its customers before it is measured."""
+        """Everybody who may log in, once from each device: a site knows its customers before it is measured."""
         at, found = time.time(), []
         for account in {account.user_id: account for account in self._accounts}.values():
-            event = {"type": "identify", "messageId": f"known-{account.user_id}", "userId": account.user_id}
-            event |= {
-                "anonymousId": f"known-{account.user_id}",
-                "timestamp": written(at),
-                "traits": account.traits,
-            }
-            found.append(Arrived(SOURCE, event["messageId"], orjson.dumps(event)))
+            for device in account.devices:
+                event = {"type": "identify", "messageId": f"known-{device.anonymous_id}"}
+                event |= {"userId": account.user_id, "anonymousId": device.anonymous_id}
+                event |= {"timestamp": written(at), "traits": account.traits}
+                event |= {"context": context_of(device.app, device.anonymous_id)}
+                found.append(Arrived(SOURCE, event["messageId"], orjson.dumps(event)))
         return found
 
     def put(self, events: list[Arrived], now: float) -> None:

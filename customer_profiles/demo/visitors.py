@@ -18,7 +18,19 @@ from customer_profiles.demo.files import Row
 from customer_profiles.demo.mess import see
 from customer_profiles.demo.products import PRODUCTS, basket
 from customer_profiles.demo.rates import ANONYMOUS_VISIT, BROKEN, CHUNK, DUPLICATE, LATE, OUT_OF_ORDER
-from customer_profiles.demo.web import EVENTS_A_VISIT, HABITS, PURPOSES, TRACKS, context_of, done, traits_of
+from customer_profiles.demo.web import (
+    EVENTS_A_VISIT,
+    HABITS,
+    IN_APP,
+    PURPOSES,
+    SECOND_DEVICE,
+    TRACKS,
+    Device,
+    context_of,
+    devices_of,
+    done,
+    traits_of,
+)
 from customer_profiles.demo.world import make_people
 
 BUYS = 0.12
@@ -36,10 +48,11 @@ _TOO_LARGE = 40_000
 
 @dataclass(frozen=True)
 class Login:
-    """A customer's account on the site."""
+    """A customer's account on the site, and the devices from which it is visited, the one used most first."""
 
     user_id: str
     traits: Row
+    devices: tuple[Device, Device]
 
 
 @dataclass(frozen=True)
@@ -74,7 +87,8 @@ def logins(customers: int, seed: int, dice: random.Random) -> list[Login]:
     rng = np.random.default_rng(dice.getrandbits(64))
     traits = traits_of(see(people, users, rng, HABITS), rng)
     return [
-        Login(user_id, told) for user_id, told in zip(people.user_id[users].tolist(), traits, strict=True)
+        Login(user_id, told, devices_of(user_id, seed))
+        for user_id, told in zip(people.user_id[users].tolist(), traits, strict=True)
     ]
 
 
@@ -135,10 +149,10 @@ class Crowd:
         """One visit, told as it goes."""
         dice = self._dice
         account = dice.choice(self._accounts)
-        anonymous_id = f"{dice.getrandbits(128):032x}"
-        app = dice.random() < 0.35
         left = 1 + min(12, int(dice.expovariate(1 / (EVENTS_A_VISIT - 1))))
         stranger = dice.random() < ANONYMOUS_VISIT / 2
+        device = self._new_device() if stranger else account.devices[dice.random() < SECOND_DEVICE]
+        anonymous_id, app = device.anonymous_id, device.app
         logs_in_at = dice.randint(1, 2) if not stranger and dice.random() < ANONYMOUS_VISIT / 2 else 0
         if logs_in_at == 0 and dice.random() >= LOGS_IN_AGAIN:
             logs_in_at = -1
@@ -152,6 +166,9 @@ class Crowd:
             yield self._look(account.user_id if known else None, anonymous_id, app)
         if known and dice.random() < BUYS:
             yield self._buy(account.user_id, anonymous_id, app)
+
+    def _new_device(self) -> Device:
+        return Device(f"{self._dice.getrandbits(128):032x}", self._dice.random() < IN_APP)
 
     def _log_in(self, account: Login, anonymous_id: str, app: bool) -> Iterator[Row]:
         event = self._event(account.user_id, anonymous_id, app)

@@ -3,8 +3,9 @@
 https://segment.com/docs/connections/spec/
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,10 @@ from customer_profiles.demo.world import People
 
 VISITS_A_USER = 3.0
 EVENTS_A_VISIT = 4.0
+SECOND_DEVICE = 0.30
+"""Of the visits of users."""
+IN_APP = 0.35
+"""Of the devices."""
 _IDENTIFY = Weak("messageId", ("userId", "anonymousId"), "timestamp", "traits.firstName")
 _EVENT = Weak(
     "messageId",
@@ -35,6 +40,14 @@ _PAGES = ("Home", "Category", "Product", "Basket", "Help", "Delivery")
 HABITS = Habits(without_birth_date=0.5)
 """What users tell the site of themselves."""
 PURPOSES = ("personalisation", "analytics", "marketing")
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A browser or an app, by the anonymous ID that it keeps."""
+
+    anonymous_id: str
+    app: bool
 
 
 @dataclass(frozen=True)
@@ -61,7 +74,7 @@ def write_web(folder: Path, people: People, seed: int, as_of: int, part: int) ->
     rng = np.random.default_rng([seed, 3, people.start])
     account = Account("web")
     users = np.flatnonzero(people.user_id != "")
-    visits, anonymous_ids = _visits(rng, len(users), as_of, people.start, account)
+    visits, anonymous_ids = _visits(rng, people.user_id[users].tolist(), seed, as_of, account)
     _tell_truth(people, users, visits, anonymous_ids, account)
     _write_identifies(folder, people, users, visits, anonymous_ids, rng, as_of, part, account)
     _write_events(folder, people.user_id[users], visits, anonymous_ids, rng, as_of, part, account)
@@ -70,9 +83,10 @@ def write_web(folder: Path, people: People, seed: int, as_of: int, part: int) ->
 
 
 def _visits(
-    rng: np.random.Generator, users: int, as_of: int, start: int, account: Account
+    rng: np.random.Generator, user_ids: Sequence[str], seed: int, as_of: int, account: Account
 ) -> tuple[_Visits, Texts]:
     """Visits of users and strangers, and the anonymous ID of every device; strangers have their own."""
+    users = len(user_ids)
     known = np.concatenate([np.arange(users), rng.integers(0, users, round(users * (VISITS_A_USER - 1)))])
     strangers = share(ANONYMOUS_VISIT / 2 / (1 - ANONYMOUS_VISIT / 2), len(known))
     count = len(known) + strangers
@@ -83,12 +97,16 @@ def _visits(
     events = np.maximum(events, login + 1)
     login[len(known) :] = events[len(known) :]
     user = np.concatenate([known, np.full(strangers, -1)])
-    second = rng.random(len(known)) < 0.3
+    second = rng.random(len(known)) < SECOND_DEVICE
     device = np.concatenate([2 * known + second, 2 * users + np.arange(strangers)])
     devices = 2 * users + strangers
-    app = (rng.random(devices) < 0.35)[device]
+    theirs = [one for user_id in user_ids for one in devices_of(user_id, seed)]
+    in_app = rng.random(devices) < IN_APP
+    in_app[: len(theirs)] = [one.app for one in theirs]
+    app = in_app[device]
     high, low = rng.integers(0, 2**63, devices).tolist(), rng.integers(0, 2**63, devices).tolist()
     ids = texts([f"{h:016x}{n:016x}" for h, n in zip(high, low, strict=True)])
+    ids[: len(theirs)] = [one.anonymous_id for one in theirs]
     begins = clock.within_history(rng, count, as_of)
     account.counts.update(
         {
@@ -241,6 +259,20 @@ def _write_consents(
 
     account.counts["consent.sent"] += len(which)
     _write_days(folder, "consent", rows(), arrivals, _CONSENT, rng, part, account)
+
+
+def devices_of(user_id: str, seed: int) -> tuple[Device, Device]:
+    """The two devices of a user, the one used most first: the same in the files and on the site as it is now.
+
+    Args:
+        user_id: Whose. ``seed``: the company's.
+    """
+
+    def device(number: int) -> Device:
+        anonymous_id = blake2b(f"{seed} {user_id} {number}".encode(), digest_size=16).hexdigest()
+        return Device(anonymous_id, int(anonymous_id[:4], 16) < IN_APP * 0x10000)
+
+    return device(0), device(1)
 
 
 def context_of(app: bool, anonymous_id: str) -> Row:

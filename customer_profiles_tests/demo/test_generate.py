@@ -52,6 +52,17 @@ def test_nothing_happens_after_the_end_of_history(folder: Path) -> None:
     assert AS_OF - timedelta(days=91) <= datetime.fromisoformat(oldest)
 
 
+def test_the_site_is_visited_from_the_devices_that_the_files_know(folder: Path) -> None:
+    known: dict[str, set[tuple[str, bool]]] = {}
+    for row in reading.sound_json_lines(folder, "web", "events/*.jsonl"):
+        if row["userId"]:
+            known.setdefault(row["userId"], set()).add((row["anonymousId"], row["channel"] == "app"))
+    accounts = logins(2_000, 1, Random(1))
+    assert len(known) == len(accounts)
+    for account in accounts:
+        assert known[account.user_id] <= {(one.anonymous_id, one.app) for one in account.devices}
+
+
 def test_the_summary_can_be_read_again(company: DemoSummary, tmp_path: Path) -> None:
     assert read_summary(company.folder) == company
     assert read_summary(tmp_path) is None
