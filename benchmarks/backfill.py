@@ -20,6 +20,7 @@ from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.pipeline.overview import rows_in
 
+BATCH = 50_000
 LINE = "| {:<28} | {:>11,} | {:>8,.1f} s | {:>9,.0f} |"
 
 
@@ -36,29 +37,34 @@ def main() -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--customers", type=int, default=1_000_000, help="[%(default)s]")
-    parser.add_argument("--batch", type=int, default=50_000, help="envelopes in a batch [%(default)s]")
+    parser.add_argument("--batch", type=int, default=BATCH, help="envelopes in a batch [%(default)s]")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        folder = Path(made)
-        say(f"generating {given.customers:,} customers")
-        demo.generate(folder / ".data" / "demo", customers=given.customers)
-        print("| stage | received | took | a second |\n|---|---|---|---|")
-        started = time.perf_counter()
-        with open_pipeline(settings_in(folder), _progress(), given.batch) as house:
-            for ingest in house.ingests():
-                _row(f"{ingest.name} of {ingest.source}", house.drain(ingest))
-            trained = house.train()
-            print(LINE.format("train the model", 0, trained.seconds, 0), flush=True)
-            for stage in house.derived():
-                _row(stage.name, house.drain(stage))
-            took = time.perf_counter() - started
-            records, interactions, customers = (
-                rows_in(house.state, table) for table in ("member", "interaction", "profile")
-            )
+        backfill(Path(made), given.customers, given.batch)
+
+
+def backfill(folder: Path, customers: int, batch: int = BATCH) -> None:
+    """Make a company and its profiles in a folder; a row a stage is printed."""
+    say(f"generating {customers:,} customers")
+    demo.generate(folder / ".data" / "demo", customers=customers)
+    print("| stage | received | took | a second |\n|---|---|---|---|")
+    started = time.perf_counter()
+    with open_pipeline(settings_in(folder), _progress(), batch) as house:
+        for ingest in house.ingests():
+            _row(f"{ingest.name} of {ingest.source}", house.drain(ingest))
+        trained = house.train()
+        print(LINE.format("train the model", 0, trained.seconds, 0), flush=True)
+        for stage in house.derived():
+            _row(stage.name, house.drain(stage))
+        took = time.perf_counter() - started
+        records, interactions, profiles = (
+            rows_in(house.state, table) for table in ("member", "interaction", "profile")
+        )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(
-        f"\n{records:,} records and {interactions:,} interactions became {customers:,} profiles in {took / 60:.1f} minutes; "
-        f"{peak:.1f} GB at the peak"
+        f"\n{records:,} records and {interactions:,} interactions became {profiles:,} profiles in {took / 60:.1f} minutes; "
+        f"{peak:.1f} GB at the peak",
+        flush=True,
     )
 
 

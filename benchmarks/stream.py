@@ -13,6 +13,7 @@ there. They are put into the inbox as the collector does, without HTTP, so that 
 import argparse
 import json
 import multiprocessing
+import os
 import random
 import statistics
 import sys
@@ -148,9 +149,9 @@ def work(folder: str, told: Any, stop: Any, profile: str | None) -> None:
 
 
 def memory_in_use() -> int:
-    """Resident bytes of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * 4096
+    """Resident bytes now of this process and of the one that looks for it."""
+    processes = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
+    return sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in processes) * 4096
 
 
 def only_site(settings: Settings) -> Settings:
@@ -252,13 +253,15 @@ def batch(state: State, folder: Path, customers: int, times: int) -> str:
         stages = stages_of(house)
         drain(stages)
         counts: list[dict[str, float]] = []
+        by_stage: list[dict[str, float]] = []
         with counting() as counted:
             for _ in range(WARM + times):
                 now = time.time()
                 sender.put(sender.made(5_000, now), now)
                 counted.clear()
                 began, busy, moved = time.perf_counter(), time.process_time(), bytes_moved()
-                counted["resolved"] = drain(stages)
+                by_stage.append({})
+                counted["resolved"] = drain(stages, by_stage[-1])
                 now_moved = bytes_moved()
                 counts.append(
                     {
@@ -271,9 +274,11 @@ def batch(state: State, folder: Path, customers: int, times: int) -> str:
                         "mb_written": (now_moved[1] - moved[1]) / 1e6,
                     }
                 )
-    counts = counts[WARM:]
+    counts, by_stage = counts[WARM:], by_stage[WARM:]
     median = {name: statistics.median(one[name] for one in counts) for name in counts[0]}
-    return json.dumps({name: round(value, 3) for name, value in median.items()})
+    shares = {name: sum(one[name] for one in by_stage) for name in by_stage[0]}
+    told = ", ".join(f"{name} {share / sum(shares.values()):.0%}" for name, share in shares.items())
+    return json.dumps({name: round(value, 3) for name, value in median.items()}) + f"; processor: {told}"
 
 
 def bytes_moved() -> tuple[int, int]:
@@ -287,15 +292,20 @@ def stages_of(house: Pipeline) -> list[Stage]:
     return [*house.ingests(), *house.derived()]
 
 
-def drain(stages: Iterable[Stage]) -> int:
-    """Every stage once until nothing is left; how many changed records were resolved."""
+def drain(stages: Iterable[Stage], busy: dict[str, float] | None = None) -> int:
+    """Every stage once until nothing is left; how many changed records were resolved.
+
+    The processor's seconds of each stage are put into `busy`.
+    """
     resolved = 0
     for stage in stages:
-        more = True
+        more, began = True, time.process_time()
         while more:
             result = stage.advance(10_000)
             resolved += result.received if stage.name == "resolve" else 0
             more = result.more
+        if busy is not None:
+            busy[stage.name] = time.process_time() - began
     return resolved
 
 

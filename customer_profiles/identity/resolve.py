@@ -7,10 +7,8 @@ instead, in a snapshot, and write what differs. Both give the same graph; tests 
 
 from __future__ import annotations
 
-import gc
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -77,6 +75,7 @@ from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
 from customer_profiles.state.cursors import Cursor, CursorMoved, move_cursor, read_cursor
 from customer_profiles.state.engine import State
+from customer_profiles.state.garbage import garbage_left_alone
 from customer_profiles.state.generations import live_generation
 from customer_profiles.state.sequences import reserve
 
@@ -153,7 +152,7 @@ class ResolveStage:
         if self._computes_everything():
             return self._advance_whole(started, limit)
         try:
-            with _garbage_left_alone(), self._state.writing() as connection:
+            with garbage_left_alone(), self._state.writing() as connection:
                 task = self._task(connection, min(limit, BATCH))
                 if task is None:
                     return StageResult(stage=self.name, seconds=time.monotonic() - started)
@@ -432,18 +431,6 @@ class ResolveStage:
         )
         record_batch(connection, result, self._now())
         return result
-
-
-@contextmanager
-def _garbage_left_alone() -> Iterator[None]:
-    """No search for reference cycles meanwhile: a batch makes a million small objects and hardly a cycle among them."""
-    searched = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if searched:
-            gc.enable()
 
 
 @dataclass(frozen=True)

@@ -16,6 +16,7 @@ from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
 from customer_profiles.state.cursors import move_cursor, read_cursor
 from customer_profiles.state.engine import State
+from customer_profiles.state.garbage import garbage_left_alone
 from customer_profiles.state.generations import live_generation
 
 
@@ -42,6 +43,7 @@ class AccumulateStage:
         self._generation = generation
         self._reader = InteractionReader(COLUMNS, state.history)
 
+    @garbage_left_alone()
     def advance(self, limit: int) -> StageResult:
         """Fold up to `limit` interactions, in one transaction with the cursor; then count anew what has to be."""
         started = time.monotonic()

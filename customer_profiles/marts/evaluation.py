@@ -50,6 +50,14 @@ class Evaluated:
     members: Mapping[str, frozenset[int]]
     due: Mapping[str, Mapping[int, int]]
 
+    def without(self, customers: frozenset[int]) -> "Evaluated":
+        """The same but for some customers."""
+        due = {
+            segment: {one: at for one, at in by_customer.items() if one not in customers}
+            for segment, by_customer in self.due.items()
+        }
+        return Evaluated({segment: inside - customers for segment, inside in self.members.items()}, due)
+
 
 def evaluate(
     rules: Sequence[Rule],

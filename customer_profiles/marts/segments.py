@@ -1,8 +1,10 @@
 """The stage that keeps who is in which segment since when: for customers touched, and for those due now."""
 
+from __future__ import annotations
+
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -15,6 +17,7 @@ from customer_profiles.marts.buckets import Grain
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
 from customer_profiles.marts.facts import grammar_of
+from customer_profiles.marts.looks import customers_changed_since, newest_change, refuse_another_generation
 from customer_profiles.marts.recount import read_buckets
 from customer_profiles.marts.rules import Rule, read_rule
 from customer_profiles.marts.segment_changes import Cause, CauseKind, SegmentChange, tell, tell_dropped
@@ -24,8 +27,9 @@ from customer_profiles.marts.windows import counting_of
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
-from customer_profiles.state.cursors import move_cursor, read_cursor
+from customer_profiles.state.cursors import Cursor, move_cursor, read_cursor
 from customer_profiles.state.engine import State
+from customer_profiles.state.garbage import garbage_left_alone
 from customer_profiles.state.generations import live_generation
 from customer_profiles.state.schema import from_json
 
@@ -115,6 +119,40 @@ class _Position:
     event: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class EvaluatedCustomers:
+    """Customers for whom the rules were evaluated; nothing of it is written yet.
+
+    Attributes:
+        generation: Of which. ``live``: which one was live.
+        cursor: Where the stage stood. ``before``: the same, read. ``moved``: where it will stand.
+        newest: The newest change of any customer at that moment.
+        now: When, micros.
+        touched: Whose, and why. ``living``: those who have records.
+        evaluated: What came of it.
+        seconds: How long it took.
+        more: Whether there may be more.
+    """
+
+    generation: int
+    live: int
+    cursor: Cursor
+    before: _Position
+    moved: _Position
+    newest: int
+    now: int
+    touched: Mapping[int, Cause]
+    living: frozenset[int]
+    evaluated: Evaluated
+    seconds: float
+    more: bool
+
+    def without(self, customers: frozenset[int]) -> EvaluatedCustomers:
+        """The same but for some customers."""
+        touched = {one: cause for one, cause in self.touched.items() if one not in customers}
+        return replace(self, touched=touched, evaluated=self.evaluated.without(customers))
+
+
 def segment_rules(settings: Settings) -> tuple[Rule, ...]:
     """The rules of the settings, checked.
 
@@ -150,37 +188,99 @@ class RefreshSegmentsStage:
         self._generation = generation
         self._now = now
 
+    @garbage_left_alone()
     def advance(self, limit: int) -> StageResult:
         """Look at up to `limit` customers of each cause, in one transaction with the cursor."""
+        with self._state.writing() as conn:
+            return self._write(conn, self._look(conn, limit))
+
+    @garbage_left_alone()
+    def look(self, limit: int) -> EvaluatedCustomers:
+        """The first half of `advance`, which reads and evaluates: another process may do it.
+
+        Args:
+            limit: Customers of each cause at most.
+        """
+        with self._state.reading() as conn:
+            return self._look(conn, limit)
+
+    @garbage_left_alone()
+    def write(self, found: EvaluatedCustomers) -> StageResult:
+        """The second half: write what a look found, in one transaction with the cursor.
+
+        Customers that changed since the look stay as they are: they come again. So do those that were active since.
+
+        Raises:
+            CursorMoved: the stage went on, or another generation is live, since the look; nothing was written.
+        """
+        with self._state.writing() as conn:
+            refuse_another_generation(conn, self.name, found.live)
+            moved_on = customers_changed_since(conn, found.generation, found.newest)
+            return self._write(conn, found.without(moved_on) if moved_on else found)
+
+    def _look(self, conn: Connection, limit: int) -> EvaluatedCustomers:
         started = time.monotonic()
         now = self._now()
-        with self._state.writing() as conn:
-            live = live_generation(conn)
-            generation = self._generation or live
-            cursor = read_cursor(conn, self.name, str(generation))
-            position = _Position(**cursor.position) if cursor.position else _Position()
-            if position.rules != self._fingerprint:
-                self._drop_segments(conn, generation, now, generation == live)
-                position = replace(position, rules=self._fingerprint, sweep=0)
-            touched, moved, more = self._touched(conn, generation, position, now, limit)
-            changes = self._refresh(conn, generation, sorted(touched), now)
-            if generation == live:
-                tell(conn, self._told(conn, generation, changes, touched, position.event), now)
-            applied = len({customer_no for _, customer_no, _ in changes})
-            result = StageResult(
-                stage=self.name,
-                source=self.source,
-                received=len(touched),
-                applied=applied,
-                unchanged=len(touched) - applied,
-                seconds=time.monotonic() - started,
-                more=more,
-            )
-            before = _Position(**cursor.position) if cursor.position else _Position()
-            if moved != before:
-                move_cursor(conn, cursor, asdict(moved))
-            if touched:
-                record_batch(conn, result)
+        live = live_generation(conn)
+        generation = self._generation or live
+        cursor = read_cursor(conn, self.name, str(generation))
+        before = _Position(**cursor.position) if cursor.position else _Position()
+        position = before
+        if before.rules != self._fingerprint:
+            position = replace(before, rules=self._fingerprint, sweep=0)
+        touched, moved, more = self._touched(conn, generation, position, now, limit)
+        newest = newest_change(conn, generation) if touched else 0
+        living: list[int] = []
+        evaluated = Evaluated({}, {})
+        if touched:
+            customer_of = _members(conn, generation, touched)
+            living = sorted(set(customer_of.values()))
+            if self._rules and living:
+                traits = self._traits(conn, generation, living)
+                buckets = self._buckets(conn, generation, customer_of, now)
+                evaluated = evaluate(self._rules, living, traits, buckets, now)
+        return EvaluatedCustomers(
+            generation=generation,
+            live=live,
+            cursor=cursor,
+            before=before,
+            moved=moved,
+            newest=newest,
+            now=now,
+            touched=touched,
+            living=frozenset(living),
+            evaluated=evaluated,
+            seconds=time.monotonic() - started,
+            more=more,
+        )
+
+    def _write(self, conn: Connection, found: EvaluatedCustomers) -> StageResult:
+        started = time.monotonic()
+        generation, now, touched = found.generation, found.now, found.touched
+        if found.before.rules != found.moved.rules:
+            self._drop_segments(conn, generation, now, generation == found.live)
+        changes: set[tuple[str, int, bool]] = set()
+        if touched:
+            customer_nos = sorted(touched)
+            changes = _write_memberships(conn, generation, customer_nos, found.evaluated, now)
+            self._write_due(conn, generation, customer_nos, found.evaluated)
+            stamp(conn, generation, {one: None for _, one, _ in changes if one in found.living})
+            if generation == found.live:
+                tell(conn, self._told(conn, generation, changes, touched, found.before.event), now)
+        applied = len({customer_no for _, customer_no, _ in changes})
+        result = StageResult(
+            stage=self.name,
+            source=self.source,
+            received=len(touched),
+            applied=applied,
+            unchanged=len(touched) - applied,
+            seconds=found.seconds + time.monotonic() - started,
+            more=found.more,
+        )
+        if found.moved != found.before:
+            move_cursor(conn, found.cursor, asdict(found.moved))
+        if touched:
+            record_batch(conn, result)
         return result
 
     def _touched(
@@ -259,25 +359,6 @@ class RefreshSegmentsStage:
             tell_dropped(conn, generation, names, now)
         conn.execute(_CLOSE_DROPPED, {"now": now, "generation": generation, "segments": names})
         conn.execute(_FORGET_DROPPED, {"generation": generation, "segments": names})
-
-    def _refresh(
-        self, conn: Connection, generation: int, customer_nos: Sequence[int], now: int
-    ) -> set[tuple[str, int, bool]]:
-        """Evaluate the rules for the customers and write what differs; returns who entered (or left) which segment."""
-        if not customer_nos:
-            return set()
-        customer_of = _members(conn, generation, customer_nos)
-        living = sorted(set(customer_of.values()))
-        evaluated = Evaluated({}, {})
-        if self._rules and living:
-            traits = self._traits(conn, generation, living)
-            buckets = self._buckets(conn, generation, customer_of, now)
-            evaluated = evaluate(self._rules, living, traits, buckets, now)
-        changes = _write_memberships(conn, generation, customer_nos, evaluated, now)
-        self._write_due(conn, generation, customer_nos, evaluated)
-        alive = set(living)
-        stamp(conn, generation, {one: None for _, one, _ in changes if one in alive})
-        return changes
 
     def _traits(
         self, conn: Connection, generation: int, customer_nos: Iterable[int]

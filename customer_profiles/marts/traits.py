@@ -1,8 +1,11 @@
 """The stage that keeps customers' traits in step with their records, and the history of what changed."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -11,14 +14,16 @@ from customer_profiles.identity.claims.customer_ids import name_customers
 from customer_profiles.identity.tables import identity_event, member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs
+from customer_profiles.marts.looks import customers_changed_since, newest_change, refuse_another_generation
 from customer_profiles.marts.stamps import stamp
 from customer_profiles.marts.stored import TraitRow, trait_of, trait_row, trait_rows_of
 from customer_profiles.marts.survivorship import RecordView, Trait, fold_traits
 from customer_profiles.monitoring.ledger import StageResult, record_batch
 from customer_profiles.settings import Settings
 from customer_profiles.state.bulk import delete_rows, insert_rows, rows_by_key, upsert_rows
-from customer_profiles.state.cursors import move_cursor, read_cursor
+from customer_profiles.state.cursors import Cursor, move_cursor, read_cursor
 from customer_profiles.state.engine import State
+from customer_profiles.state.garbage import garbage_left_alone
 from customer_profiles.state.generations import live_generation
 from customer_profiles.state.schema import from_json, to_json
 from customer_profiles.state.sequences import reserve
@@ -77,6 +82,53 @@ class TraitChange:
         return (self.new or self.old).record_no  # type: ignore[union-attr]
 
 
+@dataclass(frozen=True, slots=True)
+class FoldedCustomers:
+    """Customers whose traits were folded; nothing of it is written yet.
+
+    Attributes:
+        generation: Of which. ``live``: which one was live.
+        cursor: Where the stage stood. ``changed_no``: where it will; 0 when it stays.
+        newest: The newest change of any customer at that moment.
+        now: When, micros.
+        customer_nos: Whose.
+        changes: What differs from what is stored.
+        stamps: By customer whose profile changes, when it ceased to be (micros), or None while it is.
+        events: By customer, the latest identity event.
+        known_events: The same by customer that has a profile, as the profile has it.
+        seconds: How long it took.
+        more: Whether there may be more.
+    """
+
+    generation: int
+    live: int
+    cursor: Cursor
+    changed_no: int
+    newest: int
+    now: int
+    customer_nos: Sequence[int]
+    changes: Sequence[TraitChange]
+    stamps: Mapping[int, int | None]
+    events: Mapping[int, int]
+    known_events: Mapping[int, int]
+    seconds: float
+    more: bool
+
+    def without(self, customers: frozenset[int]) -> FoldedCustomers:
+        """The same but for some customers."""
+
+        def others(of: Mapping[int, Any]) -> dict[int, Any]:
+            return {one: value for one, value in of.items() if one not in customers}
+
+        return replace(
+            self,
+            customer_nos=[one for one in self.customer_nos if one not in customers],
+            changes=[one for one in self.changes if one.customer_no not in customers],
+            stamps=others(self.stamps),
+            events=others(self.events),
+        )
+
+
 class RefreshTraitsStage:
     """Folds the traits of customers that identity touched since the stage last looked."""
 
@@ -108,42 +160,52 @@ class RefreshTraitsStage:
         self._generation = generation
         self._now = now
 
+    @garbage_left_alone()
     def advance(self, limit: int) -> StageResult:
         """Refresh up to `limit` customers, in one transaction with the cursor."""
-        started = time.monotonic()
         with self._state.writing() as conn:
-            live = live_generation(conn)
-            generation = self._generation or live
-            cursor = read_cursor(conn, self.name, str(generation))
-            position = cursor.position or {"changed_no": 0}
-            changed = conn.execute(
-                _CHANGED, {"generation": generation, "position": position["changed_no"], "limit": limit}
-            ).all()
-            applied = 0
-            if changed:
-                customer_nos = [row.customer_no for row in changed]
-                applied = self._refresh(conn, generation, customer_nos, generation == live)
-                move_cursor(conn, cursor, {"changed_no": changed[-1].changed_no})
-            result = StageResult(
-                stage=self.name,
-                source=self.source,
-                received=len(changed),
-                applied=applied,
-                unchanged=len(changed) - applied,
-                seconds=time.monotonic() - started,
-                more=len(changed) == limit,
-            )
-            if changed:
-                record_batch(conn, result)
-        return result
+            return self._write(conn, self._look(conn, limit))
 
-    def _refresh(self, conn: Connection, generation: int, customer_nos: Sequence[int], live: bool) -> int:
-        """Fold the customers and write what differs; returns how many differ."""
+    @garbage_left_alone()
+    def look(self, limit: int) -> FoldedCustomers:
+        """The first half of `advance`, which reads and folds: another process may do it.
+
+        Args:
+            limit: Customers at most.
+        """
+        with self._state.reading() as conn:
+            return self._look(conn, limit)
+
+    @garbage_left_alone()
+    def write(self, folded: FoldedCustomers) -> StageResult:
+        """The second half: write what a look found, in one transaction with the cursor.
+
+        Customers that changed since the look stay as they are: they come again.
+
+        Raises:
+            CursorMoved: the stage went on, or another generation is live, since the look; nothing was written.
+        """
+        with self._state.writing() as conn:
+            refuse_another_generation(conn, self.name, folded.live)
+            moved_on = customers_changed_since(conn, folded.generation, folded.newest)
+            return self._write(conn, folded.without(moved_on) if moved_on else folded)
+
+    def _look(self, conn: Connection, limit: int) -> FoldedCustomers:
+        started = time.monotonic()
+        live = live_generation(conn)
+        generation = self._generation or live
+        cursor = read_cursor(conn, self.name, str(generation))
+        position = cursor.position or {"changed_no": 0}
+        changed = conn.execute(
+            _CHANGED, {"generation": generation, "position": position["changed_no"], "limit": limit}
+        ).all()
+        newest = newest_change(conn, generation) if changed else 0
+        customer_nos = [row.customer_no for row in changed]
+        now = self._now()
         records = records_of(conn, generation, customer_nos)
         before = trait_rows_of(conn, generation, customer_nos)
         known = _known_profiles(conn, generation, customer_nos)
         events = _latest_events(conn, generation, customer_nos)
-        now = self._now()
         changes: list[TraitChange] = []
         stamps: dict[int, int | None] = {}
         for customer_no in customer_nos:
@@ -154,17 +216,50 @@ class RefreshTraitsStage:
             profile = known.get(customer_no)
             if differing or profile is None or profile.gone == bool(own):
                 stamps[customer_no] = None if own else now
-        _write(conn, generation, changes)
-        if live:
-            news = {
-                customer_no: event_no
-                for customer_no, event_no in events.items()
-                if event_no > known.get(customer_no, _NEW).event_no
-            }
-            write_history(conn, changes, now, lambda one: _cause(one, news))
-        stamp(conn, generation, stamps, events)
-        name_customers(conn, self._key, (one for one in customer_nos if one not in known))
-        return len(stamps)
+        return FoldedCustomers(
+            generation=generation,
+            live=live,
+            cursor=cursor,
+            changed_no=changed[-1].changed_no if changed else 0,
+            newest=newest,
+            now=now,
+            customer_nos=customer_nos,
+            changes=changes,
+            stamps=stamps,
+            events=events,
+            known_events={customer_no: one.event_no for customer_no, one in known.items()},
+            seconds=time.monotonic() - started,
+            more=len(changed) == limit,
+        )
+
+    def _write(self, conn: Connection, folded: FoldedCustomers) -> StageResult:
+        started = time.monotonic()
+        generation, events, known = folded.generation, folded.events, folded.known_events
+        if folded.customer_nos:
+            _write_traits(conn, generation, folded.changes)
+            if generation == folded.live:
+                news = {
+                    customer_no: event_no
+                    for customer_no, event_no in events.items()
+                    if event_no > known.get(customer_no, 0)
+                }
+                write_history(conn, folded.changes, folded.now, lambda one: _cause(one, news))
+            stamp(conn, generation, folded.stamps, events)
+            name_customers(conn, self._key, (one for one in folded.customer_nos if one not in known))
+        if folded.changed_no:
+            move_cursor(conn, folded.cursor, {"changed_no": folded.changed_no})
+        result = StageResult(
+            stage=self.name,
+            source=self.source,
+            received=len(folded.customer_nos),
+            applied=len(folded.stamps),
+            unchanged=len(folded.customer_nos) - len(folded.stamps),
+            seconds=folded.seconds + time.monotonic() - started,
+            more=folded.more,
+        )
+        if folded.customer_nos:
+            record_batch(conn, result)
+        return result
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +277,6 @@ class _KnownProfile:
 
 
 _NOTHING = ("[]", "{}", "null")
-_NEW = _KnownProfile(gone=False, event_no=0)
 
 
 def records_of(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, list[RecordView]]:
@@ -245,7 +339,7 @@ def _differences(
             yield TraitChange(customer_no, name, None if old is None else trait_of(name, old), new)
 
 
-def _write(conn: Connection, generation: int, changes: Iterable[TraitChange]) -> None:
+def _write_traits(conn: Connection, generation: int, changes: Iterable[TraitChange]) -> None:
     columns = ("value", "source", "record_no", "observed_at", "losing")
     key = ("generation", "customer_no", "name")
     written = [(generation, one.customer_no, one.name, *trait_row(one.new)) for one in changes if one.new]

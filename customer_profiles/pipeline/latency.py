@@ -104,17 +104,18 @@ class Meter:
         self._pending = Latency()
         self._keep_at = 0.0
 
-    def measure(self, now: int) -> Latency:
-        """Measure the interactions that were served since it was last measured. To be called when no stage is behind.
+    def measure(self, now: int, served_to: int | None = None) -> Latency:
+        """Measure the interactions that were served since it was last measured.
 
         Args:
             now: Micros.
+            served_to: The number up to which they were; None for all that are accumulated, when no stage is behind.
 
         Returns:
             What was measured; nothing when nothing was served.
         """
         total = Latency()
-        while (found := self._next(now)) is not None:
+        while (found := self._next(now, served_to)) is not None:
             total = total + found
         self._pending = self._pending + total
         if time.monotonic() >= self._keep_at and not self.keep(now):
@@ -143,12 +144,13 @@ class Meter:
         self._keep_at = time.monotonic() + KEPT_EVERY_SECONDS
         return kept
 
-    def _next(self, now: int) -> Latency | None:
+    def _next(self, now: int, served_to: int | None) -> Latency | None:
         """The next part of what was served; None when there is none."""
         with self._state.reading() as connection:
             fresh = read_cursor(connection, NAME) if self._read is None else None
             served = read_cursor(connection, AccumulateStage.name, str(live_generation(connection))).position
             reached = (served or {"interaction_no": 0})["interaction_no"]
+            reached = reached if served_to is None else min(reached, served_to)
             if fresh is not None:
                 self._read = fresh
                 # What was served before anybody measured is left out: its times would tell of the past.

@@ -7,6 +7,7 @@ stage moves its cursor in the transaction of its work.
 
 from __future__ import annotations
 
+import os
 import random
 import threading
 import time
@@ -23,11 +24,12 @@ from customer_profiles.monitoring.freshness import Key, caught_up, note_watermar
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.behind import Behind, behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
-from customer_profiles.pipeline.drive import DerivedLane, Drive
+from customer_profiles.pipeline.drive import DerivedLane, Drive, Helped
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
 from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.pace import Backoff, BatchSize
+from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.sources.heads import open_head
 from customer_profiles.sources.inbox import collector_sources, read_up_to
 from customer_profiles.sources.inbox import waiting as unread_events
@@ -183,7 +185,7 @@ class Worker:
     def _drive(self, lease: Lease, until_quiet: bool) -> bool:
         """Pass after pass; says whether it was told to stop, rather than that the lease was lost."""
         stages = [DerivedLane(stage, self._backoff, self._dice) for stage in self._pipeline.derived()]
-        drive = Drive(self._lanes(), stages, Meter(self._pipeline.state))
+        drive = Drive(self._lanes(), stages, Meter(self._pipeline.state), self._helped(stages))
         away: Failure | None = None
         try:
             while not self._stopping.is_set() and lease.held:
@@ -204,6 +206,8 @@ class Worker:
                     away = failed_again(STATE, error, away, self._backoff_of_state, self._dice)
                     self._tell(replace(self._nothing_done(), failures=(away,)))
                     self._stopping.wait(away.retry_seconds)
+            if drive.owed and away is None and lease.held:
+                self._catch_up(drive)
             return self._stopping.is_set()
         finally:
             drive.close()
@@ -220,11 +224,12 @@ class Worker:
         taken = self._take_in(drive)
         results = list(taken)
         waiting, latency = self.told.waiting, Latency()
-        if any(result.received for result in taken) or began >= drive.look_at:
-            derived, left = self._derive(drive.stages)
+        helped = self._helper(drive)
+        if helped is not None or any(result.received for result in taken) or began >= drive.look_at:
+            derived, left, latency = self._derive(drive, helped)
             results, waiting = [*results, *derived], left.total
             if not any(left.data.values()):
-                latency = drive.meter.measure(now_micros())
+                latency = latency + drive.meter.measure(now_micros())
             drive.look_at = time.monotonic() + BEHIND_SECONDS
         running = [lane for lane in lanes if lane in drive.running]
         drive.more = any(result.more for result in results) or any(
@@ -238,6 +243,14 @@ class Worker:
         seconds = time.monotonic() - began
         self._tell(Pass(results, drive.failures, waiting, sizes, latency, unread, seconds))
         self._note_watermarks(lanes)
+
+    def _catch_up(self, drive: Drive) -> None:
+        """Take through the last stages what the others have done already, before it ends."""
+        more = True
+        while more:
+            results, left, latency = self._derive(drive, None)
+            self._tell(replace(self._nothing_done(), results=results, waiting=left.total, latency=latency))
+            more = any(result.more for result in results)
 
     def _nothing_done(self) -> Pass:
         told = self.told
@@ -283,18 +296,55 @@ class Worker:
             results += running.pop(lane).result()
         return results
 
-    def _derive(self, stages: Sequence[DerivedLane]) -> tuple[list[StageResult], Behind]:
-        """One batch of every stage that has something to do; what one does can be what the next has to do."""
+    def _helped(self, stages: Sequence[DerivedLane]) -> Helped | None:
+        """The last stages, if they can look elsewhere and there is a processor for that."""
+        if not self._streaming.second_process or (os.cpu_count() or 1) < 2:
+            return None
+        looking = [lane for lane in stages if isinstance(lane.stage, LookingStage)]
+        return Helped(self._pipeline, looking, self._streaming.largest_batch) if looking else None
+
+    def _helper(self, drive: Drive) -> Helped | None:
+        """Who helps while there is a backlog: batches have grown as large as they can."""
+        largest = self._streaming.largest_batch
+        behind = any(lane.more and lane.size.now == largest for lane in drive.lanes)
+        return drive.helped if behind and drive.helped is not None and drive.helped.can_help else None
+
+    def _derive(self, drive: Drive, helped: Helped | None) -> tuple[list[StageResult], Behind, Latency]:
+        """One batch of every stage that has something to do; what one does can be what the next has to do.
+
+        While there is a backlog another process looks for the last stages meanwhile. Gives also the latency of what was served
+        so.
+        """
         results: list[StageResult] = []
+        latency = Latency()
+
+        def take_turn(wait: bool = False) -> None:
+            nonlocal latency
+            turn = drive.helped.turn(wait) if drive.helped is not None else None
+            if turn is None:
+                return
+            if turn.result is not None:
+                results.append(turn.result)
+            if turn.caught_up is not None:
+                self._watermarks[turn.stage, ""] = turn.caught_up
+            if turn.served_to is not None:
+                latency = latency + drive.meter.measure(now_micros(), turn.served_to)
+
+        take_turn(wait=helped is None)
+        drive.owed = helped is not None
         left = self._left()
-        for stage in stages:
+        for stage in drive.stages:
+            if helped is not None and helped.has(stage):
+                continue
             if stage.fresh or left.total.get(stage.name, 1) or any(result.applied for result in results):
                 result = stage.advance(self._streaming.largest_batch)
                 if result is not None:
                     results.append(result)
+            if helped is not None:
+                take_turn()
         if results:
             left = self._left()
-        return results, left
+        return results, left, latency
 
     def _left(self) -> Behind:
         """What waits for each stage; those for which no data does have everything up to now."""
