@@ -73,14 +73,16 @@ class Sender:
 
     def introduce(self) -> list[Arrived]:
         """Everybody who may log in, once from each device: a site knows its customers before it is measured."""
-        at, found = time.time(), []
+        when, found = written(time.time()), []
         for account in {account.user_id: account for account in self._accounts}.values():
             for device in account.devices:
-                event = {"type": "identify", "messageId": f"known-{device.anonymous_id}"}
-                event |= {"userId": account.user_id, "anonymousId": device.anonymous_id}
-                event |= {"timestamp": written(at), "traits": account.traits}
-                event |= {"context": context_of(device.app, device.anonymous_id)}
-                found.append(Arrived(SOURCE, event["messageId"], orjson.dumps(event)))
+                event = {"anonymousId": device.anonymous_id, "timestamp": when}
+                event["context"] = context_of(device.app, device.anonymous_id)
+                page, known = {"type": "page", "name": "Home"}, {"userId": account.user_id}
+                told = (page, {"type": "identify", "traits": account.traits, **known}, {**page, **known})
+                for step, one in enumerate(told):
+                    message = {"messageId": f"known-{device.anonymous_id}-{step}", **event, **one}
+                    found.append(Arrived(SOURCE, str(message["messageId"]), orjson.dumps(message)))
         return found
 
     def put(self, events: list[Arrived], now: float) -> None:

@@ -6,6 +6,7 @@ from customer_profiles.marts.promotion import carry_over
 from customer_profiles.marts.segment_changes import changes_since
 from customer_profiles.marts.segments import RefreshSegmentsStage
 from customer_profiles.marts.traits import RefreshTraitsStage
+from customer_profiles.state.errors import CursorMoved
 from customer_profiles.state.generations import begin_generation, promote_generation
 from customer_profiles_tests.marts.made import customers, drain, event, interactions, records, settings
 
@@ -275,3 +276,36 @@ def test_a_feed_that_dies_with_its_batch_says_nothing(two_customers, monkeypatch
         ("entered", "unseen", 1),
         ("entered", "unseen", 2),
     }
+
+
+def test_between_look_and_writing_what_changed_stays_and_what_was_active_comes_again(two_customers):
+    state = two_customers
+    refresh(state, NOW)
+    interactions(state, [page(NOW, 1), page(NOW + 1, 1), page(NOW + 1, 2)])
+    drain(AccumulateStage(state, settings(SEGMENTS)))
+    stage = RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW + 5)
+    looked = stage.look(10)
+    # Customer 1 becomes another one, and customer 2 does something more.
+    records(state, [{"record_no": 1, "country": "FR"}])
+    customers(state, {1: [1]})
+    interactions(state, [page(NOW + 2, 2)])
+    drain(AccumulateStage(state, settings(SEGMENTS)))
+
+    result = stage.write(looked)
+    assert (result.received, result.applied) == (1, 1)
+    assert inside(state) == {("british", 1), ("unseen", 1)}
+
+    refresh(state, NOW + 6)
+    assert inside(state) == {("browsing", 1), ("browsing", 2)}
+
+
+def test_a_look_is_written_once(two_customers):
+    state = two_customers
+    drain(RefreshTraitsStage(state, settings(SEGMENTS), KEY, None, lambda: NOW))
+    stage = RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW)
+    looked = stage.look(10)
+    stage.write(looked)
+    before = all_of(state)
+    with pytest.raises(CursorMoved):
+        stage.write(looked)
+    assert all_of(state) == before != []

@@ -2,7 +2,8 @@ import pytest
 
 from customer_profiles.marts.stored import traits_of
 from customer_profiles.marts.traits import RefreshTraitsStage
-from customer_profiles.state.generations import begin_generation
+from customer_profiles.state.errors import CursorMoved
+from customer_profiles.state.generations import begin_generation, promote_generation
 from customer_profiles_tests.marts.made import customers, drain, event, records, settings
 
 KEY = bytes(32)
@@ -141,3 +142,39 @@ def test_a_customer_without_a_single_trait_comes_and_goes_for_consumers_too(stat
     customers(state, {1: []})
     drain(stage(state, at=200))
     assert profiles(state) == [(1, 2, 200)]
+
+
+def test_a_customer_that_changed_between_look_and_writing_stays_and_comes_again(state):
+    records(state, [{"record_no": 1, "country": "GB"}, {"record_no": 2, "country": "FR"}])
+    customers(state, {1: [1], 2: [2]})
+    looked = stage(state).look(10)
+    records(state, [{"record_no": 1, "country": "IE"}])
+    customers(state, {1: [1]})
+
+    result = stage(state).write(looked)
+    assert (result.received, result.applied) == (1, 1)
+    assert (values(state, 1), values(state, 2)) == ({}, {"country": "FR"})
+    assert profiles(state) == [(2, 1, None)]
+
+    assert drain(stage(state))[0].received == 1
+    assert (values(state, 1), values(state, 2)) == ({"country": "IE"}, {"country": "FR"})
+    assert [row[:4] for row in history(state)] == [
+        (2, "country", None, '"FR"'),
+        (1, "country", None, '"IE"'),
+    ]
+
+
+def test_a_look_from_before_another_batch_or_another_generation_is_not_written(state):
+    records(state, [{"record_no": 1, "country": "GB"}])
+    customers(state, {1: [1]})
+    looked = stage(state).look(10)
+    drain(stage(state))
+    with pytest.raises(CursorMoved):
+        stage(state).write(looked)
+    customers(state, {1: [1]})
+    looked = stage(state).look(10)
+    with state.writing() as conn:
+        promote_generation(conn, begin_generation(conn), {})
+    with pytest.raises(CursorMoved, match="Another generation is live"):
+        stage(state).write(looked)
+    assert [row[1] for row in profiles(state)] == [1]
