@@ -114,11 +114,13 @@ class Told:
     latency: Latency
     seconds: dict[str, float]
     memory: int
+    busy: tuple[float, float]
+    """Seconds of the processor since the start, of the worker and of the process that looks for it."""
 
 
-def work(folder: str, told: Any, stop: Any, profile: str | None) -> None:
+def work(folder: str, told: Any, stop: Any, profile: str | None, alone: bool) -> None:
     """The worker, in a process of its own."""
-    settings = only_site(settings_in(Path(folder)))
+    settings = only_site(settings_in(Path(folder)), alone)
 
     def passed(one: Pass) -> None:
         seconds: dict[str, float] = {}
@@ -134,6 +136,7 @@ def work(folder: str, told: Any, stop: Any, profile: str | None) -> None:
                 one.latency,
                 seconds,
                 memory_in_use(),
+                (time.process_time(), sum(busy_of(child.pid) for child in multiprocessing.active_children())),
             )
         )
 
@@ -156,17 +159,26 @@ def memory_in_use() -> int:
     return sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in processes) * 4096
 
 
-def only_site(settings: Settings) -> Settings:
-    """The same settings with the collector's source alone: the others' files are not kept."""
-    return settings.model_copy(update={"sources": {SOURCE: settings.sources[SOURCE]}})
+def busy_of(process: int | None) -> float:
+    """Seconds of the processor that another process has used."""
+    fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def only_site(settings: Settings, alone: bool = False) -> Settings:
+    """The same settings with the collector's source alone: the others' files are not kept. Alone: without a second process."""
+    streaming = settings.streaming.model_copy(update={"second_process": not alone})
+    return settings.model_copy(update={"sources": {SOURCE: settings.sources[SOURCE]}, "streaming": streaming})
 
 
 @contextmanager
-def working(folder: Path, profile: str | None = None) -> Iterator[Callable[[], list[Told]]]:
+def working(
+    folder: Path, profile: str | None = None, alone: bool = False
+) -> Iterator[Callable[[], list[Told]]]:
     """A worker that drives; gives a function that gives what it told since it was last asked."""
     context = multiprocessing.get_context("spawn")
     queue, stop = context.Queue(), context.Event()
-    process = context.Process(target=work, args=(str(folder), queue, stop, profile))
+    process = context.Process(target=work, args=(str(folder), queue, stop, profile, alone))
     process.start()
     assert queue.get(timeout=120) == "leads"
 
@@ -186,7 +198,9 @@ def working(folder: Path, profile: str | None = None) -> Iterator[Callable[[], l
             process.join(0.1)
 
 
-def sustained(state: State, folder: Path, customers: int, seconds: float, profile: str | None) -> str:
+def sustained(
+    state: State, folder: Path, customers: int, seconds: float, profile: str | None, alone: bool
+) -> str:
     """Interactions a second while there is always more to do."""
     sender = Sender(state, customers)
     say("  filling the inbox")
@@ -194,7 +208,7 @@ def sustained(state: State, folder: Path, customers: int, seconds: float, profil
         now = time.time()
         sender.put(sender.made(AT_ONCE, now), now)
     passes: list[Told] = []
-    with working(folder, profile) as told:
+    with working(folder, profile, alone) as told:
         until = time.monotonic() + 2 * seconds + 60
         while time.monotonic() < until:
             time.sleep(0.5)
@@ -210,9 +224,15 @@ def sustained(state: State, folder: Path, customers: int, seconds: float, profil
         for name in one.seconds
     }
     shares = ", ".join(f"{name} {share:.0%}" for name, share in by_stage.items())
-    rate = sum(one.received for one in full[1:]) / took
+    events = sum(one.received for one in full[1:])
+    rate = events / took
+    first, last = full[0].busy, full[-1].busy
+    busy = [f"{(after - before) / events * 5_000:.2f}" for before, after in zip(first, last, strict=True)]
     peak = max(one.memory for one in passes) / 1e9
-    return f"{rate:,.0f} interactions/s over {took:.0f} s in {len(full)} batches; {shares}; {peak:.2f} GB"
+    return (
+        f"{rate:,.0f} interactions/s over {took:.0f} s in {len(full)} batches; {shares}; "
+        f"processor for 5,000: {busy[0]} s, beside it {busy[1]} s; {peak:.2f} GB"
+    )
 
 
 def latency(
@@ -377,6 +397,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=30, help="of sustained and latency [%(default)s]")
     parser.add_argument("--minutes", type=float, default=10, help="of the outage [%(default)s]")
     parser.add_argument("--times", type=int, default=5, help="batches that are measured [%(default)s]")
+    parser.add_argument("--alone", action="store_true", help="sustained without the second process")
     parser.add_argument("--profile", help="a file for the worker's profile")
     given = parser.parse_args()
     folder = state_of(given.customers, say)
@@ -393,7 +414,7 @@ def main() -> None:
         with open_pipeline(settings) as house:
             state, many = house.state, given.customers
             if name == "sustained":
-                told = sustained(state, folder, many, given.seconds, given.profile)
+                told = sustained(state, folder, many, given.seconds, given.profile, given.alone)
             elif name == "latency":
                 told = latency(state, folder, many, given.rate, given.seconds, given.profile)
             elif name == "batch":
