@@ -154,9 +154,10 @@ def work(folder: str, told: Any, stop: Any, profile: str | None, alone: bool) ->
 
 
 def memory_in_use() -> int:
-    """Resident bytes now of this process and of the one that looks for it."""
-    processes = [os.getpid(), *(child.pid for child in multiprocessing.active_children())]
-    return sum(int(Path(f"/proc/{one}/statm").read_text().split()[1]) for one in processes) * 4096
+    """Bytes that this process and the one that looks for it have now; what they share, as libraries, counts once."""
+    processes = ["self", *(child.pid for child in multiprocessing.active_children())]
+    told = [Path(f"/proc/{one}/smaps_rollup").read_text().splitlines() for one in processes]
+    return sum(int(line.split()[1]) for lines in told for line in lines if line.startswith("Pss:")) * 1024
 
 
 def busy_of(process: int | None) -> float:

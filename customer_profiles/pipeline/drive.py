@@ -87,6 +87,10 @@ class Turn:
     served_to: int | None
 
 
+IDLE_SECONDS = 60.0
+"""So long the other process is kept when there is no backlog any more."""
+
+
 class Helped:
     """The stages for which another process looks while there is a backlog, one after the other, round and round."""
 
@@ -105,6 +109,7 @@ class Helped:
         self._dice = random.Random()
         self._failures = 0
         self._again_at = 0.0
+        self._asked_last = 0.0
         self._aside: Aside | None = None
         self._place = 0
         self._asked_at = 0
@@ -136,6 +141,8 @@ class Helped:
             done = self._take(self._aside)
         if not wait and self.can_help:
             self._ask()
+        elif time.monotonic() > self._asked_last + IDLE_SECONDS:
+            self.close()
         return done
 
     def close(self) -> None:
@@ -150,7 +157,7 @@ class Helped:
             reached = accumulated_until(connection)
         if self._place == 0:
             self._reached = reached
-        self._asked_at = now_micros()
+        self._asked_at, self._asked_last = now_micros(), time.monotonic()
         try:
             self._aside = self._aside or Aside(self._pipeline.settings)
             self._aside.ask(lane.name, self._limit)
@@ -174,9 +181,7 @@ class Helped:
             self._served_to = self._reached
         if not whole:
             self._served_to = None
-        return Turn(
-            lane.name, result, self._asked_at if whole else None, self._served_to if last else None
-        )
+        return Turn(lane.name, result, self._asked_at if whole else None, self._served_to if last else None)
 
     def _failed(self) -> None:
         """The other process is gone or does not get on: it is started again, the longer it fails the later."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from customer_profiles.pipeline.build import Pipeline
 from customer_profiles.pipeline.worker import Pass, Worker
 from customer_profiles_tests.cleaning.made import write_lines
 from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
-from customer_profiles_tests.pipeline.test_worker import content, nothing_waits
+from customer_profiles_tests.pipeline.test_worker import content, nothing_waits, working
 from customer_profiles_tests.web.serving import wait_until
 
 SETTINGS = """
@@ -94,9 +95,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def run_beside(company: Company) -> tuple[list[Any], list[tuple[Any, ...]]]:
     """What a run makes of the same sources in another state."""
-    other = Company(
-        company.folder, company.text.replace("sqlite:state", "sqlite:other"), company.environment
-    )
+    other = Company(company.folder, company.text.replace("sqlite:state", "sqlite:other"), company.environment)
     other.run()
     with other.open() as house:
         return content(house), insides(house)
@@ -158,6 +157,14 @@ def test_stopped_in_a_backlog_it_takes_what_was_read_to_its_end(company: Company
         assert nothing_waits(house)
 
 
+def test_it_is_let_go_of_when_the_backlog_is_over(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(drive, "IDLE_SECONDS", 0.0)
+    many_visits(company)
+    with company.open() as house, working(house):
+        wait_until(lambda: Watched.answers >= 2)
+        wait_until(lambda: nothing_waits(house) and not multiprocessing.active_children())
+
+
 def test_it_can_be_turned_off(company: Company) -> None:
     company.text = company.text.replace("smallest_batch", "second_process: false, smallest_batch")
     many_visits(company)
@@ -192,7 +199,9 @@ if __name__ == "__main__":
         pid = int(process.stdout.readline())
         assert Path(f"/proc/{pid}").exists()
         process.kill()
-    wait_until(lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text())
+    wait_until(
+        lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text()
+    )
 
 
 def test_it_looks_on_postgres_too(company: Company, postgres_url: str) -> None:

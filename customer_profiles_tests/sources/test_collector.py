@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from argparse import Namespace
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
+from orjson import loads
 
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.settings import Settings
+from customer_profiles.sources import collector
 from customer_profiles.sources.connectors import open_connector
 from customer_profiles.sources.envelope import Connector
 from customer_profiles.sources.inbox import REMEMBERED_MICROS, Accepted, Arrived, append, clear
@@ -69,6 +72,34 @@ def test_each_source_reads_its_own_events_in_their_order_and_nothing_unmapped(
     assert payloads(web) == [{"userId": f"u{number}"} for number in range(20) if number % 3]
     assert payloads(app) == [{"userId": f"u{number}"} for number in range(0, 20, 3)]
     assert places(web)[:2] == ["inbox:2", "inbox:3"]
+
+
+def test_the_feeds_of_a_source_read_an_event_once_and_each_gets_what_it_wants(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[bytes] = []
+    monkeypatch.setattr(
+        collector, "orjson", Namespace(loads=lambda body: decoded.append(body) or loads(body))
+    )
+    put(state, *(event("web", "track" if number % 2 else "identify", number) for number in range(6)))
+    # As stages do, each feed has a reader of its own.
+    people, events = (reader_of(state, both(tmp_path), "web") for _ in range(2))
+
+    first = people.read("people", {}, 4)
+    put(state, event("web", "track", 6))
+    second = events.read("events", {}, 4)
+    assert (places([first]), places([second])) == (["inbox:1", "inbox:3"], ["inbox:2", "inbox:4"])
+    assert (first.position, first.complete) == (
+        {**second.position, "mapping": first.position["mapping"]},
+        False,
+    )
+    assert len(decoded) == 4
+
+    # One that comes again for the same events reads them anew, and so does one that stands elsewhere.
+    assert places([people.read("people", {}, 4)]) == ["inbox:1", "inbox:3"]
+    assert places([events.read("events", second.position, 4)]) == ["inbox:6", "inbox:7"]
+    assert places([people.read("people", first.position, 4)]) == ["inbox:5"]
+    assert len(decoded) == 4 + 4 + 3
 
 
 def test_at_the_end_events_of_other_sources_count_as_passed(state: State, tmp_path: Path) -> None:
