@@ -39,6 +39,14 @@ class Measure(StrEnum):
     DAYS_SINCE_LAST = "days_since_last"
 
 
+_MEASURED: Mapping[Measure, tuple[str, ...]] = {
+    Measure.COUNT: ("count",),
+    Measure.DAYS: (),
+    Measure.VALUE: ("value_sum", "currency"),
+    Measure.DAYS_SINCE_LAST: ("last_at",),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Grammar:
     """What names of facts may say.
@@ -120,6 +128,12 @@ class Fact:
             return self.name
         head, _, _ = self.name.partition("[")
         return f"{head}[{self.of_property.encode().hex()}]"
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """The fields of its buckets that it is computed from, besides grain and property, which are the same in all of them."""
+        subject = () if self.subject == EVERYTHING else ("type", "channel")
+        return frozenset(("start", *_MEASURED[self.measure], *subject))
 
     def covers(self, bucket: Bucket) -> bool:
         """Whether the bucket is of this fact's grain, subject, property and currency."""

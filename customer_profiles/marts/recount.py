@@ -4,7 +4,7 @@ The stage `accumulate` does so a few hundred records at a time, beside what is n
 buckets counts those records that are left from their interactions: what is read is right from the first moment.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -15,7 +15,7 @@ from customer_profiles.cleaning.tables import interaction, recount
 from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Cell, Counting, Grain, cells
 from customer_profiles.marts.folding import COLUMNS, Row, count, counted, fold
-from customer_profiles.marts.stored import EVERYTHING, bucket_rows
+from customer_profiles.marts.stored import BUCKET, EVERYTHING, bucket_rows
 from customer_profiles.state.bulk import delete_rows, rows_by_key, upsert_rows
 from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.history.history import History
@@ -175,6 +175,7 @@ def read_buckets(
     record_nos: Collection[int],
     since: Mapping[Grain, int] = EVERYTHING,
     of_property: str | None = None,
+    columns: Sequence[str] = BUCKET,
 ) -> list[tuple[Any, ...]]:
     """Rows of the records' buckets, right also while records are being counted anew.
 
@@ -185,20 +186,21 @@ def read_buckets(
         counting: What the settings of the reader count.
         record_nos: The records.
         since: The grains that are wanted, and the earliest start of each (micros).
-        of_property: As for :func:`~customer_profiles.marts.stored.bucket_rows`.
+        of_property: As for :func:`~customer_profiles.marts.stored.bucket_rows`. ``columns``: likewise.
 
     Returns:
-        The fields of :class:`~customer_profiles.marts.buckets.Bucket` in order.
+        The values of those fields.
     """
     progress = Progress.of(read_cursor(conn, ACCUMULATE, str(generation)).position) or Progress()
     ready = progress.ready(record_nos, counting)
-    rows = bucket_rows(conn, generation, ready, since, of_property)
+    rows = bucket_rows(conn, generation, ready, since, of_property, columns)
     if len(ready) < len(record_nos):
         wanted = {str(grain): start for grain, start in since.items()}
         waiting = set(record_nos).difference(ready)
         counted_now = _counted_now(conn, history, generation, counting, waiting, progress.interaction_no)
+        places = [BUCKET.index(name) for name in columns]
         rows += [
-            cell
+            tuple(cell[place] for place in places)
             for cell in counted_now
             if cell[1] in wanted
             and cell[2] >= wanted[cell[1]]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -16,7 +16,7 @@ from customer_profiles.marts import tables
 from customer_profiles.marts.buckets import Grain
 from customer_profiles.marts.catalogue import trait_specs
 from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
-from customer_profiles.marts.facts import grammar_of
+from customer_profiles.marts.facts import Fact, grammar_of
 from customer_profiles.marts.looks import customers_changed_since, newest_change, refuse_another_generation
 from customer_profiles.marts.recount import read_buckets
 from customer_profiles.marts.rules import Rule, read_rule
@@ -375,20 +375,27 @@ class RefreshSegmentsStage:
     def _buckets(
         self, conn: Connection, generation: int, customer_of: Mapping[int, int], now: int
     ) -> pa.Table:
-        wanted: dict[str, dict[Grain, int]] = {}
+        """What the rules' facts are computed from: of each grain and property only the columns that a fact reads."""
+        facts: dict[tuple[str, Grain], list[Fact]] = {}
         for fact in {fact for rule in self._rules for fact in rule.facts}:
-            since, start = wanted.setdefault(fact.of_property, {}), fact.window.since(now)
-            since[fact.grain] = min(start, since.get(fact.grain, start))
-        rows = [
-            (customer_of[row[0]], *row[1:])
-            for of_property, since in wanted.items()
-            for row in read_buckets(
-                conn, self._state.history, generation, self._counting, customer_of, since, of_property
+            facts.setdefault((fact.of_property, fact.grain), []).append(fact)
+        tables = [BUCKET_SCHEMA.empty_table()]
+        for (of_property, grain), of_these in facts.items():
+            since = {grain: min(fact.window.since(now) for fact in of_these)}
+            columns = ("record_no", *sorted({name for fact in of_these for name in fact.reads}))
+            rows = read_buckets(
+                conn,
+                self._state.history,
+                generation,
+                self._counting,
+                customer_of,
+                since,
+                of_property,
+                columns,
             )
-        ]
-        columns = list(zip(*rows, strict=True)) if rows else [()] * len(BUCKET_SCHEMA)
-        arrays = [pa.array(column, field.type) for column, field in zip(columns, BUCKET_SCHEMA, strict=True)]
-        return pa.Table.from_arrays(arrays, schema=BUCKET_SCHEMA)
+            known = {"grain": str(grain), "property": of_property}
+            tables.append(_bucket_table(columns, rows, customer_of, known))
+        return pa.concat_tables(tables)
 
     def _write_due(
         self, conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated
@@ -409,6 +416,27 @@ class RefreshSegmentsStage:
         delete_rows(conn, tables.segment_due, key, before.keys() - after.keys())
         moved = [(*one, due_at) for one, due_at in after.items() if before.get(one) != due_at]
         upsert_rows(conn, tables.segment_due, (*key, "due_at"), moved, key=key, replace=("due_at",))
+
+
+def _bucket_table(
+    columns: Sequence[str],
+    rows: Sequence[tuple[Any, ...]],
+    customer_of: Mapping[int, int],
+    known: Mapping[str, str],
+) -> pa.Table:
+    """Rows as `BUCKET_SCHEMA`: what is not among their columns is the same in all of them, or nobody asks for it."""
+    values: dict[str, tuple[Any, ...]] = dict.fromkeys(columns, ())
+    if rows:
+        values = dict(zip(columns, zip(*rows, strict=True), strict=True))
+    values["customer_no"] = tuple(customer_of[record_no] for record_no in values["record_no"])
+
+    def column(field: pa.Field) -> pa.Array:
+        if field.name in values:
+            return pa.array(values[field.name], field.type)
+        of_all = known.get(field.name, "" if field.type == pa.string() else 0)
+        return pa.repeat(pa.scalar(of_all, field.type), len(rows))
+
+    return pa.Table.from_arrays([column(field) for field in BUCKET_SCHEMA], schema=BUCKET_SCHEMA)
 
 
 def _members(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, int]:

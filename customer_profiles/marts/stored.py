@@ -1,6 +1,6 @@
 """What the marts keep, read back as their own types by index. Writes nothing, decides nothing."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Table
@@ -13,7 +13,7 @@ from customer_profiles.marts.survivorship import Observed, Trait
 from customer_profiles.state.bulk import rows_by_key
 from customer_profiles.state.schema import from_json, to_json
 
-_BUCKET = (
+BUCKET = (
     "record_no",
     "grain",
     "start",
@@ -25,6 +25,7 @@ _BUCKET = (
     "value_sum",
     "last_at",
 )
+"""The fields of :class:`Bucket`, in order."""
 EVERYTHING: Mapping[Grain, int] = dict.fromkeys(Grain, 0)
 """Every grain from the beginning."""
 _PURCHASE = ("record_no", "order_id", "purchased_at", "stated_at", "value", "currency", "categories")
@@ -50,8 +51,9 @@ def bucket_rows(
     record_nos: Collection[int],
     since: Mapping[Grain, int] = EVERYTHING,
     of_property: str | None = None,
+    columns: Sequence[str] = BUCKET,
 ) -> list[tuple[Any, ...]]:
-    """Rows of the records' buckets: the fields of :class:`Bucket` in order.
+    """Rows of the records' buckets.
 
     Args:
         conn: A connection that sees the state store.
@@ -59,6 +61,10 @@ def bucket_rows(
         record_nos: The records.
         since: The grains that are wanted, and the earliest start of each (micros).
         of_property: Only buckets of this value of a property, or with the empty text those of all; None for both kinds.
+        columns: Fields of :class:`Bucket`.
+
+    Returns:
+        The values of those fields.
     """
     of = {} if of_property is None else {"property": of_property}
     return [
@@ -69,7 +75,7 @@ def bucket_rows(
             tables.bucket,
             "record_no",
             record_nos,
-            _BUCKET,
+            columns,
             within={"generation": generation, "grain": str(grain), **of},
             least={"start": start},
         )
