@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-import pyarrow as pa
 from sqlalchemy import Connection, bindparam, text
 
 from customer_profiles.identity.tables import member
 from customer_profiles.marts import tables
-from customer_profiles.marts.buckets import Grain
 from customer_profiles.marts.catalogue import trait_specs
-from customer_profiles.marts.evaluation import BUCKET_SCHEMA, Evaluated, check_rules, evaluate
-from customer_profiles.marts.facts import Fact, grammar_of
-from customer_profiles.marts.looks import customers_changed_since, newest_change, refuse_another_generation
-from customer_profiles.marts.recount import read_buckets
+from customer_profiles.marts.evaluation import Evaluated, check_rules, evaluate
+from customer_profiles.marts.facts import grammar_of
+from customer_profiles.marts.looks import newest_change, still_true
 from customer_profiles.marts.rules import Rule, read_rule
 from customer_profiles.marts.segment_changes import Cause, CauseKind, SegmentChange, tell, tell_dropped
+from customer_profiles.marts.segment_inputs import buckets_read, traits_read
 from customer_profiles.marts.stamps import stamp
 from customer_profiles.marts.traits import Clock, RefreshTraitsStage, clock
 from customer_profiles.marts.windows import counting_of
@@ -31,7 +29,6 @@ from customer_profiles.state.cursors import Cursor, move_cursor, read_cursor
 from customer_profiles.state.engine import State
 from customer_profiles.state.garbage import garbage_left_alone
 from customer_profiles.state.generations import live_generation
-from customer_profiles.state.schema import from_json
 
 _CUSTOMERS = text(
     """
@@ -214,9 +211,7 @@ class RefreshSegmentsStage:
             CursorMoved: the stage went on, or another generation is live, since the look; nothing was written.
         """
         with self._state.writing() as conn:
-            refuse_another_generation(conn, self.name, found.live)
-            moved_on = customers_changed_since(conn, found.generation, found.newest)
-            return self._write(conn, found.without(moved_on) if moved_on else found)
+            return self._write(conn, still_true(conn, self.name, found))
 
     def _look(self, conn: Connection, limit: int) -> EvaluatedCustomers:
         started = time.monotonic()
@@ -236,8 +231,10 @@ class RefreshSegmentsStage:
             customer_of = _members(conn, generation, touched)
             living = sorted(set(customer_of.values()))
             if self._rules and living:
-                traits = self._traits(conn, generation, living)
-                buckets = self._buckets(conn, generation, customer_of, now)
+                traits = traits_read(conn, generation, self._rules, living)
+                buckets = buckets_read(
+                    conn, self._state.history, generation, self._rules, self._counting, customer_of, now
+                )
                 evaluated = evaluate(self._rules, living, traits, buckets, now)
         return EvaluatedCustomers(
             generation=generation,
@@ -360,43 +357,6 @@ class RefreshSegmentsStage:
         conn.execute(_CLOSE_DROPPED, {"now": now, "generation": generation, "segments": names})
         conn.execute(_FORGET_DROPPED, {"generation": generation, "segments": names})
 
-    def _traits(
-        self, conn: Connection, generation: int, customer_nos: Iterable[int]
-    ) -> Mapping[str, Mapping[int, Any]]:
-        customer_nos, found = list(customer_nos), {}
-        for name in {spec.name for rule in self._rules for spec in rule.traits}:
-            within = {"generation": generation, "name": name}
-            rows = rows_by_key(
-                conn, tables.trait, "customer_no", customer_nos, ("customer_no", "value"), within
-            )
-            found[name] = {customer_no: from_json(value) for customer_no, value in rows}
-        return found
-
-    def _buckets(
-        self, conn: Connection, generation: int, customer_of: Mapping[int, int], now: int
-    ) -> pa.Table:
-        """What the rules' facts are computed from: of each grain and property only the columns that a fact reads."""
-        facts: dict[tuple[str, Grain], list[Fact]] = {}
-        for fact in {fact for rule in self._rules for fact in rule.facts}:
-            facts.setdefault((fact.of_property, fact.grain), []).append(fact)
-        tables = [BUCKET_SCHEMA.empty_table()]
-        for (of_property, grain), of_these in facts.items():
-            since = {grain: min(fact.window.since(now) for fact in of_these)}
-            columns = ("record_no", *sorted({name for fact in of_these for name in fact.reads}))
-            rows = read_buckets(
-                conn,
-                self._state.history,
-                generation,
-                self._counting,
-                customer_of,
-                since,
-                of_property,
-                columns,
-            )
-            known = {"grain": str(grain), "property": of_property}
-            tables.append(_bucket_table(columns, rows, customer_of, known))
-        return pa.concat_tables(tables)
-
     def _write_due(
         self, conn: Connection, generation: int, customer_nos: Iterable[int], evaluated: Evaluated
     ) -> None:
@@ -416,27 +376,6 @@ class RefreshSegmentsStage:
         delete_rows(conn, tables.segment_due, key, before.keys() - after.keys())
         moved = [(*one, due_at) for one, due_at in after.items() if before.get(one) != due_at]
         upsert_rows(conn, tables.segment_due, (*key, "due_at"), moved, key=key, replace=("due_at",))
-
-
-def _bucket_table(
-    columns: Sequence[str],
-    rows: Sequence[tuple[Any, ...]],
-    customer_of: Mapping[int, int],
-    known: Mapping[str, str],
-) -> pa.Table:
-    """Rows as `BUCKET_SCHEMA`: what is not among their columns is the same in all of them, or nobody asks for it."""
-    values: dict[str, tuple[Any, ...]] = dict.fromkeys(columns, ())
-    if rows:
-        values = dict(zip(columns, zip(*rows, strict=True), strict=True))
-    values["customer_no"] = tuple(customer_of[record_no] for record_no in values["record_no"])
-
-    def column(field: pa.Field) -> pa.Array:
-        if field.name in values:
-            return pa.array(values[field.name], field.type)
-        of_all = known.get(field.name, "" if field.type == pa.string() else 0)
-        return pa.repeat(pa.scalar(of_all, field.type), len(rows))
-
-    return pa.Table.from_arrays([column(field) for field in BUCKET_SCHEMA], schema=BUCKET_SCHEMA)
 
 
 def _members(conn: Connection, generation: int, customer_nos: Iterable[int]) -> dict[int, int]:

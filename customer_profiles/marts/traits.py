@@ -14,7 +14,7 @@ from customer_profiles.identity.claims.customer_ids import name_customers
 from customer_profiles.identity.tables import identity_event, member
 from customer_profiles.marts import tables
 from customer_profiles.marts.catalogue import trait_specs
-from customer_profiles.marts.looks import customers_changed_since, newest_change, refuse_another_generation
+from customer_profiles.marts.looks import newest_change, still_true
 from customer_profiles.marts.stamps import stamp
 from customer_profiles.marts.stored import TraitRow, trait_of, trait_row, trait_rows_of
 from customer_profiles.marts.survivorship import RecordView, Trait, fold_traits
@@ -186,9 +186,7 @@ class RefreshTraitsStage:
             CursorMoved: the stage went on, or another generation is live, since the look; nothing was written.
         """
         with self._state.writing() as conn:
-            refuse_another_generation(conn, self.name, folded.live)
-            moved_on = customers_changed_since(conn, folded.generation, folded.newest)
-            return self._write(conn, folded.without(moved_on) if moved_on else folded)
+            return self._write(conn, still_true(conn, self.name, folded))
 
     def _look(self, conn: Connection, limit: int) -> FoldedCustomers:
         started = time.monotonic()

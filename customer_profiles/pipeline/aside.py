@@ -21,8 +21,6 @@ from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.settings import Settings
 
-_ENDING_SECONDS = 10.0
-
 
 class AsideFailed(Exception):
     """The other process is gone, or its look failed: the stage is to do it here, and says what is wrong if something is."""
@@ -81,12 +79,10 @@ class Aside:
         return found
 
     def close(self) -> None:
-        """End it; a look under way is thrown away."""
+        """End it; a look under way is thrown away, for it only reads."""
         self._pipe.close()
-        self._process.join(_ENDING_SECONDS)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
+        self._process.kill()
+        self._process.join()
         self._process.close()
 
 

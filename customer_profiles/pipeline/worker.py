@@ -24,7 +24,9 @@ from customer_profiles.monitoring.freshness import Key, caught_up, note_watermar
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.behind import Behind, behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
-from customer_profiles.pipeline.drive import DerivedLane, Drive, Helped
+from customer_profiles.pipeline.derived_lane import DerivedLane
+from customer_profiles.pipeline.drive import Drive
+from customer_profiles.pipeline.helped import Helped
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
 from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
@@ -301,7 +303,8 @@ class Worker:
         if not self._streaming.second_process or (os.cpu_count() or 1) < 2:
             return None
         looking = [lane for lane in stages if isinstance(lane.stage, LookingStage)]
-        return Helped(self._pipeline, looking, self._streaming.largest_batch) if looking else None
+        state, settings = self._pipeline.state, self._pipeline.settings
+        return Helped(state, settings, looking, self._streaming.largest_batch) if looking else None
 
     def _helper(self, drive: Drive) -> Helped | None:
         """Who helps while there is a backlog: batches have grown as large as they can."""

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 from customer_profiles.monitoring.ledger import ledger_check
-from customer_profiles.pipeline import drive
+from customer_profiles.pipeline import helped
 from customer_profiles.pipeline.aside import Aside, AsideFailed
 from customer_profiles.pipeline.build import Pipeline
 from customer_profiles.pipeline.worker import Pass, Worker
@@ -87,7 +87,7 @@ class Watched(Aside):
 
 @pytest.fixture(autouse=True)
 def watched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "Aside", Watched)
+    monkeypatch.setattr(helped, "Aside", Watched)
     monkeypatch.setattr(Watched, "answers", 0)
     monkeypatch.setattr(Watched, "failures", 0)
     monkeypatch.setattr(Watched, "killed_after", 1_000_000)
@@ -132,7 +132,7 @@ def test_one_that_cannot_look_leaves_it_to_the_stage(
     company: Company, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     many_visits(company)
-    monkeypatch.setattr(drive, "Aside", lambda _settings: Watched(Company(company.folder / "gone").settings))
+    monkeypatch.setattr(helped, "Aside", lambda _settings: Watched(Company(company.folder / "gone").settings))
     with company.open() as house:
         Worker(house).run(until_quiet=True)
         assert Watched.failures >= 1
@@ -158,10 +158,10 @@ def test_stopped_in_a_backlog_it_takes_what_was_read_to_its_end(company: Company
 
 
 def test_it_is_let_go_of_when_the_backlog_is_over(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(drive, "IDLE_SECONDS", 0.0)
     many_visits(company)
     with company.open() as house, working(house):
         wait_until(lambda: Watched.answers >= 2)
+        monkeypatch.setattr(helped, "IDLE_SECONDS", 0.0)
         wait_until(lambda: nothing_waits(house) and not multiprocessing.active_children())
 
 
@@ -178,7 +178,7 @@ def test_it_ends_with_its_worker_however_that_ends(company: Company) -> None:
     company.run()
     (company.folder / "customer_profiles.yaml").write_text(company.text)
     program = """
-import sys, time
+import sys
 from pathlib import Path
 from customer_profiles.pipeline.aside import Aside
 from customer_profiles.settings import load_settings
@@ -188,13 +188,14 @@ if __name__ == "__main__":
     aside.ask("refresh_segments", 10)
     aside.answer()
     print(aside.pid, flush=True)
-    time.sleep(600)
+    sys.stdin.read()
 """
     script = company.folder / "keeps_one.py"
     script.write_text(program)
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, str(script), str(company.folder / "customer_profiles.yaml")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as process:
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=environment, text=True) as process:
         assert process.stdout is not None
         pid = int(process.stdout.readline())
         assert Path(f"/proc/{pid}").exists()
