@@ -160,9 +160,9 @@ def test_stopped_in_a_backlog_it_takes_what_was_read_to_its_end(company: Company
 def test_it_is_let_go_of_when_the_backlog_is_over(company: Company, monkeypatch: pytest.MonkeyPatch) -> None:
     many_visits(company)
     with company.open() as house, working(house):
-        wait_until(lambda: Watched.answers >= 2)
+        wait_until(lambda: Watched.answers >= 2, 60)
         monkeypatch.setattr(helped, "IDLE_SECONDS", 0.0)
-        wait_until(lambda: nothing_waits(house) and not multiprocessing.active_children())
+        wait_until(lambda: nothing_waits(house) and not multiprocessing.active_children(), 60)
 
 
 def test_it_can_be_turned_off(company: Company) -> None:
