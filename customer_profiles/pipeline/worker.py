@@ -7,6 +7,7 @@ stage moves its cursor in the transaction of its work.
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import random
 import threading
@@ -300,7 +301,8 @@ class Worker:
 
     def _helped(self, stages: Sequence[DerivedLane]) -> Helped | None:
         """The last stages, if they can look elsewhere and there is a processor for that."""
-        if not self._streaming.second_process or (os.cpu_count() or 1) < 2:
+        may_have_children = not multiprocessing.current_process().daemon
+        if not self._streaming.second_process or not may_have_children or (os.cpu_count() or 1) < 2:
             return None
         looking = [lane for lane in stages if isinstance(lane.stage, LookingStage)]
         state, settings = self._pipeline.state, self._pipeline.settings

@@ -55,6 +55,8 @@ def settings_in(folder: Path, state_url: str = "sqlite:state") -> Settings:
     """A company whose only source is the collector, with a key of its own."""
     key = "key: {provider: file, path: master.key}"
     text = SETTINGS.replace("key: {provider: environment, variable: TEST_KEY}", key)
+    # Batches so small that there is a backlog now and then, and a second process at work when its worker is killed.
+    text += "streaming: {smallest_batch: 100, largest_batch: 1000}\n"
     return settings_from_text(text.replace("sqlite:state", state_url), folder / "settings.yaml", {})
 
 
@@ -170,7 +172,7 @@ class Company:
             "run": (refresh, (self.settings,)),
         }
         does, arguments = target[kind]
-        process = _PROCESSES.Process(target=does, args=arguments, daemon=True)
+        process = _PROCESSES.Process(target=does, args=arguments)
         process.start()
         self.processes[kind] = process
 
