@@ -21,9 +21,12 @@ from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.settings import Settings
 
+LOOK_SECONDS = 60.0
+"""The longest a look may take; one that takes longer hangs."""
+
 
 class AsideFailed(Exception):
-    """The other process is gone, or its look failed: the stage is to do it here, and says what is wrong if something is."""
+    """The other process is gone or hangs, or its look failed: the stage is to do it here, and says what is wrong if something is."""
 
 
 class Aside:
@@ -63,14 +66,19 @@ class Aside:
             raise AsideFailed from None
         self.asked = stage
 
-    def answer(self) -> Any:
+    def answer(self, patience: float = LOOK_SECONDS) -> Any:
         """What the look under way found; waits for it.
 
+        Args:
+            patience: How many seconds.
+
         Raises:
-            AsideFailed: it is gone, or the look failed.
+            AsideFailed: it is gone or hangs, or the look failed.
         """
         self.asked = ""
         try:
+            if not self._pipe.poll(patience):
+                raise AsideFailed
             done, found = self._pipe.recv()
         except (EOFError, OSError):
             raise AsideFailed from None

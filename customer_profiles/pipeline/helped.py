@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.ledger import StageResult
+from customer_profiles.pipeline import aside
 from customer_profiles.pipeline.aside import Aside, AsideFailed
 from customer_profiles.pipeline.derived_lane import DerivedLane
 from customer_profiles.pipeline.history import accumulated_until
@@ -84,9 +85,10 @@ class Helped:
         """
         done = None
         if self._aside is not None and self._aside.asked:
-            if not (wait or self._aside.ready):
+            hangs = time.monotonic() > self._asked_last + aside.LOOK_SECONDS
+            if not (wait or hangs or self._aside.ready):
                 return None
-            done = self._take(self._aside)
+            done = self._take(self._aside, 0.0 if hangs else aside.LOOK_SECONDS)
         if not wait and self.can_help:
             self._ask()
         elif time.monotonic() > self._asked_last + IDLE_SECONDS:
@@ -112,10 +114,10 @@ class Helped:
         except (AsideFailed, OSError):
             self._failed()
 
-    def _take(self, aside: Aside) -> Turn:
+    def _take(self, other: Aside, patience: float) -> Turn:
         lane, first, last = self._lanes[self._place], self._place == 0, self._place == len(self._lanes) - 1
         try:
-            found = aside.answer()
+            found = other.answer(patience)
         except AsideFailed:
             self._failed()
             result = lane.advance(self._limit)

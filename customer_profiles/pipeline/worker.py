@@ -210,7 +210,8 @@ class Worker:
                     self._tell(replace(self._nothing_done(), failures=(away,)))
                     self._stopping.wait(away.retry_seconds)
             if drive.owed and away is None and lease.held:
-                self._catch_up(drive)
+                with suppress(StateError, sa.exc.DBAPIError):  # away now: the next one does it
+                    self._catch_up(drive)
             return self._stopping.is_set()
         finally:
             drive.close()

@@ -68,10 +68,11 @@ class Watched(Aside):
     answers: int = 0
     failures: int = 0
     killed_after: int = 1_000_000
+    killed_by: signal.Signals = signal.SIGKILL
 
-    def answer(self) -> Any:
+    def answer(self, patience: float = 60.0) -> Any:
         try:
-            found = super().answer()
+            found = super().answer(patience)
         except AsideFailed:
             Watched.failures += 1
             raise
@@ -81,7 +82,7 @@ class Watched(Aside):
     def ask(self, stage: str, limit: int) -> None:
         if Watched.answers == Watched.killed_after:
             Watched.killed_after = 1_000_000
-            os.kill(self.pid, signal.SIGKILL)
+            os.kill(self.pid, Watched.killed_by)
         super().ask(stage, limit)
 
 
@@ -91,6 +92,7 @@ def watched(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Watched, "answers", 0)
     monkeypatch.setattr(Watched, "failures", 0)
     monkeypatch.setattr(Watched, "killed_after", 1_000_000)
+    monkeypatch.setattr(Watched, "killed_by", signal.SIGKILL)
 
 
 def run_beside(company: Company) -> tuple[list[Any], list[tuple[Any, ...]]]:
@@ -117,9 +119,13 @@ def test_what_a_second_process_looked_up_is_what_a_run_makes(company: Company) -
     assert sum(one.latency.events for one in passes) == VISITS
 
 
-def test_killed_at_any_moment_it_costs_nothing_but_its_look(company: Company) -> None:
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
+def test_gone_or_hanging_it_costs_nothing_but_its_look(
+    company: Company, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
+) -> None:
     many_visits(company)
-    Watched.killed_after = 2
+    monkeypatch.setattr(helped.aside, "LOOK_SECONDS", 5.0)
+    Watched.killed_after, Watched.killed_by = 2, by
     with company.open() as house:
         Worker(house).run(until_quiet=True)
         assert Watched.failures >= 1
