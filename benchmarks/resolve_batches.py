@@ -21,10 +21,10 @@ from typing import Any
 import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
-import sqlalchemy as sa
 
 from benchmarks import plain_splink
 from benchmarks.company import company_of, settings_in
+from benchmarks.on_postgres import copied_to
 from customer_profiles.cleaning.record_book import Put, RecordBook
 from customer_profiles.cleaning.tables import CONTRACT_COLUMNS
 from customer_profiles.identity.model.bundle import ModelBundle
@@ -33,12 +33,9 @@ from customer_profiles.identity.model.training import train
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings
-from customer_profiles.state.bulk import insert_rows
 from customer_profiles.state.engine import State
-from customer_profiles.state.schema import METADATA
 
 SOURCE = "benchmark"
-COPIED_AT_ONCE = 50_000
 FIELDS = (
     "given_name",
     "family_name",
@@ -86,7 +83,7 @@ def main() -> None:
     folder = graph_of(given.records)
     settings = settings_in(folder)
     if given.postgres:
-        settings = copied_to(given.postgres, settings)
+        settings = copied_to(given.postgres, settings, say)
     sizes = given.batch or (1_000, 100)
     arrivals = made(folder / "records.parquet", sizes, given.warm + given.times)
     for size, seconds, busy, facts in measured(settings, arrivals, given.warm):
@@ -134,27 +131,6 @@ def made(file: Path, sizes: Sequence[int], times: int) -> dict[int, list[list[di
         ]
         for size in sizes
     }
-
-
-def copied_to(url: str, settings: Settings) -> Settings:
-    """The settings with the state in a Postgres database, into which everything was copied."""
-    there = settings.model_copy(update={"state": settings.state.model_copy(update={"url": url})})
-    say("copying the state to Postgres")
-    with open_pipeline(settings) as embedded, open_pipeline(there) as served:
-        for store, metadata in METADATA.items():
-            for table in reversed(metadata.sorted_tables):
-                with served.state.writing(store) as connection:
-                    connection.execute(table.delete())
-            for table in metadata.sorted_tables:
-                columns = [column.name for column in table.columns]
-                with embedded.state.reading(store) as reading, served.state.writing(store) as writing:
-                    query = sa.select(*(sa.literal_column(f'"{name}"') for name in columns)).select_from(
-                        table
-                    )
-                    found = reading.execution_options(stream_results=True).execute(query)
-                    for rows in found.partitions(COPIED_AT_ONCE):
-                        insert_rows(writing, table, columns, [tuple(row) for row in rows])
-    return there
 
 
 def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:

@@ -21,7 +21,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ import orjson
 import sqlalchemy as sa
 
 from benchmarks.company import ROOT, settings_in
+from benchmarks.on_postgres import at, copied_to
 from benchmarks.streaming_state import state_of
 from customer_profiles.demo.visitors import Crowd, logins, written
 from customer_profiles.demo.web import context_of
@@ -52,6 +53,30 @@ AT_ONCE = 500
 def say(text: str) -> None:
     """A line of progress."""
     print(text, file=sys.stderr, flush=True)
+
+
+@dataclass(frozen=True)
+class How:
+    """How the worker is run.
+
+    Attributes:
+        alone: Without a second process.
+        profile: A file for its profile.
+        url: The Postgres database that its state is in; None for the embedded one.
+    """
+
+    alone: bool = False
+    profile: str | None = None
+    url: str | None = None
+
+    def settings_in(self, folder: Path) -> Settings:
+        """The settings with the collector's source alone: the files of the others are not kept."""
+        settings = settings_in(folder)
+        settings = at(settings, self.url) if self.url else settings
+        streaming = settings.streaming.model_copy(update={"second_process": not self.alone})
+        return settings.model_copy(
+            update={"sources": {SOURCE: settings.sources[SOURCE]}, "streaming": streaming}
+        )
 
 
 class Sender:
@@ -118,9 +143,9 @@ class Told:
     """Seconds of the processor since the start, of the worker and of the process that looks for it."""
 
 
-def work(folder: str, told: Any, stop: Any, profile: str | None, alone: bool) -> None:
+def work(folder: str, how: How, told: Any, stop: Any) -> None:
     """The worker, in a process of its own."""
-    settings = only_site(settings_in(Path(folder)), alone)
+    settings, profile = how.settings_in(Path(folder)), how.profile
 
     def passed(one: Pass) -> None:
         seconds: dict[str, float] = {}
@@ -166,20 +191,12 @@ def busy_of(process: int | None) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def only_site(settings: Settings, alone: bool = False) -> Settings:
-    """The same settings with the collector's source alone: the others' files are not kept. Alone: without a second process."""
-    streaming = settings.streaming.model_copy(update={"second_process": not alone})
-    return settings.model_copy(update={"sources": {SOURCE: settings.sources[SOURCE]}, "streaming": streaming})
-
-
 @contextmanager
-def working(
-    folder: Path, profile: str | None = None, alone: bool = False
-) -> Iterator[Callable[[], list[Told]]]:
+def working(folder: Path, how: How) -> Iterator[Callable[[], list[Told]]]:
     """A worker that drives; gives a function that gives what it told since it was last asked."""
     context = multiprocessing.get_context("spawn")
     queue, stop = context.Queue(), context.Event()
-    process = context.Process(target=work, args=(str(folder), queue, stop, profile, alone))
+    process = context.Process(target=work, args=(str(folder), how, queue, stop))
     process.start()
     assert queue.get(timeout=120) == "leads"
 
@@ -199,9 +216,7 @@ def working(
             process.join(0.1)
 
 
-def sustained(
-    state: State, folder: Path, customers: int, seconds: float, profile: str | None, alone: bool
-) -> str:
+def sustained(state: State, folder: Path, how: How, customers: int, seconds: float) -> str:
     """Interactions a second while there is always more to do."""
     sender = Sender(state, customers)
     say("  filling the inbox")
@@ -209,7 +224,7 @@ def sustained(
         now = time.time()
         sender.put(sender.made(AT_ONCE, now), now)
     passes: list[Told] = []
-    with working(folder, profile, alone) as told:
+    with working(folder, how) as told:
         until = time.monotonic() + 2 * seconds + 60
         while time.monotonic() < until:
             time.sleep(0.5)
@@ -236,16 +251,14 @@ def sustained(
     )
 
 
-def latency(
-    state: State, folder: Path, customers: int, rate: float, seconds: float, profile: str | None
-) -> str:
+def latency(state: State, folder: Path, how: How, customers: int, rate: float, seconds: float) -> str:
     """From received to served at a steady rate."""
     sender, stop = Sender(state, customers), threading.Event()
     passes: list[Told] = []
     # At first every visitor is new: so all of them have begun their visits before anything is measured.
     now = time.time()
     sender.put(sender.made(WARM * 5_000, now), now)
-    with working(folder, profile) as told:
+    with working(folder, how) as told:
         while not passes or passes[-1].unread:
             time.sleep(0.5)
             passes += told()
@@ -257,22 +270,23 @@ def latency(
         passes = told()
         stop.set()
         sending.join()
-    for one in passes:
+    for one in passes[-20:]:
         say(f"    {one.received:,} in {sum(one.seconds.values()):.2f} s, {one.latency.events:,} served")
     total = sum((one.latency for one in passes), start=Latency())
+    tenth = -(-len(passes) // 10)
+    early, late = (max(one.memory for one in some) / 1e9 for some in (passes[:tenth], passes[-tenth:]))
     first, last = total.quantile(0.5) or 0.0, total.quantile(0.99) or 0.0
     served = total.events / seconds
     return (
         f"at {rate:,.0f}/s: p50 {first * 1000:.0f} ms, p99 {last * 1000:.0f} ms, slowest {total.slowest / 1e6:.2f} s; "
-        f"{served:,.0f} served a second; {max(one.memory for one in passes) / 1e9:.2f} GB"
+        f"{served:,.0f} served a second; {early:.2f} GB in the first tenth of {len(passes):,} passes, {late:.2f} GB in the last"
     )
 
 
-def batch(state: State, folder: Path, customers: int, times: int) -> str:
+def batch(state: State, folder: Path, how: How, customers: int, times: int) -> str:
     """The median of batches of 5,000 events, each stage in its turn, in this process."""
-    settings = only_site(settings_in(folder))
     sender = Sender(state, customers)
-    with open_pipeline(settings) as house:
+    with open_pipeline(how.settings_in(folder)) as house:
         stages = stages_of(house)
         drain(stages)
         counts: list[dict[str, float]] = []
@@ -352,7 +366,7 @@ def counting() -> Iterator[dict[str, float]]:
         sa.event.remove(sa.Engine, "after_cursor_execute", sent)
 
 
-def outage(state: State, folder: Path, customers: int, rate: float, minutes: float) -> str:
+def outage(state: State, folder: Path, how: How, customers: int, rate: float, minutes: float) -> str:
     """How long until a backlog is gone while the traffic goes on."""
     sender, stop = Sender(state, customers), threading.Event()
     backlog = int(rate * minutes * 60)
@@ -362,7 +376,7 @@ def outage(state: State, folder: Path, customers: int, rate: float, minutes: flo
         at = now - minutes * 60 + done / rate
         sender.put(sender.made(AT_ONCE, at), at)
     passes: list[Told] = []
-    with working(folder) as told:
+    with working(folder, how) as told:
         began = time.time()
         sending = threading.Thread(target=sender.send, args=(rate, stop))
         sending.start()
@@ -400,29 +414,36 @@ def main() -> None:
     parser.add_argument("--times", type=int, default=5, help="batches that are measured [%(default)s]")
     parser.add_argument("--alone", action="store_true", help="sustained without the second process")
     parser.add_argument("--profile", help="a file for the worker's profile")
+    parser.add_argument(
+        "--postgres",
+        metavar="URL",
+        help="copy the state into this Postgres database, which is emptied, first",
+    )
     given = parser.parse_args()
-    folder = state_of(given.customers, say)
-    settings = only_site(settings_in(folder))
+    folder, how = state_of(given.customers, say), How(given.alone, given.profile)
     say(f"using {folder.relative_to(ROOT)}")
-    with open_pipeline(settings) as house:
+    with open_pipeline(how.settings_in(folder)) as house:
         if not (folder / "introduced").exists():
             say("  letting the site know its customers, once")
             sender = Sender(house.state, given.customers)
             sender.put(sender.introduce(), time.time())
             drain(stages_of(house))
             (folder / "introduced").touch()
+    if given.postgres:
+        copied_to(given.postgres, how.settings_in(folder), say)
+        how = replace(how, url=given.postgres)
     for name in given.which:
-        with open_pipeline(settings) as house:
-            state, many = house.state, given.customers
+        with open_pipeline(how.settings_in(folder)) as house:
+            measured = house.state, folder, how, given.customers
             if name == "sustained":
-                told = sustained(state, folder, many, given.seconds, given.profile, given.alone)
+                told = sustained(*measured, given.seconds)
             elif name == "latency":
-                told = latency(state, folder, many, given.rate, given.seconds, given.profile)
+                told = latency(*measured, given.rate, given.seconds)
             elif name == "batch":
-                told = batch(state, folder, many, given.times)
+                told = batch(*measured, given.times)
             else:
-                told = outage(state, folder, many, given.rate, given.minutes)
-        print(f"{many:,} customers, {name}: {told}", flush=True)
+                told = outage(*measured, given.rate, given.minutes)
+        print(f"{given.customers:,} customers, {name}: {told}", flush=True)
 
 
 if __name__ == "__main__":
