@@ -30,7 +30,7 @@ import sqlalchemy as sa
 
 from benchmarks.company import ROOT, settings_in
 from benchmarks.on_postgres import at, copied_to
-from benchmarks.streaming_state import state_of
+from benchmarks.streaming_state import copy_of, state_of
 from customer_profiles.demo.visitors import Crowd, logins, written
 from customer_profiles.demo.web import context_of
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
@@ -420,29 +420,30 @@ def main() -> None:
         help="copy the state into this Postgres database, which is emptied, first",
     )
     given = parser.parse_args()
-    folder, how = state_of(given.customers, say), How(given.alone, given.profile)
-    say(f"using {folder.relative_to(ROOT)}")
-    with open_pipeline(how.settings_in(folder)) as house:
-        if not (folder / "introduced").exists():
+    kept, embedded = state_of(given.customers, say), How(given.alone, given.profile)
+    how = replace(embedded, url=given.postgres)
+    say(f"using {kept.relative_to(ROOT)}")
+    with open_pipeline(embedded.settings_in(kept)) as house:
+        if not (kept / "introduced").exists():
             say("  letting the site know its customers, once")
             sender = Sender(house.state, given.customers)
             sender.put(sender.introduce(), time.time())
             drain(stages_of(house))
-            (folder / "introduced").touch()
-    if given.postgres:
-        copied_to(given.postgres, how.settings_in(folder), say)
-        how = replace(how, url=given.postgres)
+            (kept / "introduced").touch()
     for name in given.which:
-        with open_pipeline(how.settings_in(folder)) as house:
-            measured = house.state, folder, how, given.customers
-            if name == "sustained":
-                told = sustained(*measured, given.seconds)
-            elif name == "latency":
-                told = latency(*measured, given.rate, given.seconds)
-            elif name == "batch":
-                told = batch(*measured, given.times)
-            else:
-                told = outage(*measured, given.rate, given.minutes)
+        with copy_of(kept) as folder:
+            if given.postgres:
+                copied_to(given.postgres, embedded.settings_in(folder), say)
+            with open_pipeline(how.settings_in(folder)) as house:
+                measured = house.state, folder, how, given.customers
+                if name == "sustained":
+                    told = sustained(*measured, given.seconds)
+                elif name == "latency":
+                    told = latency(*measured, given.rate, given.seconds)
+                elif name == "batch":
+                    told = batch(*measured, given.times)
+                else:
+                    told = outage(*measured, given.rate, given.minutes)
         print(f"{given.customers:,} customers, {name}: {told}", flush=True)
 
 

@@ -2,6 +2,8 @@
 
 import shutil
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.backfill import backfill
@@ -10,8 +12,6 @@ from benchmarks.company import KEPT, Say
 
 def state_of(customers: int, say: Say) -> Path:
     """The folder of a state with the whole of a demo company: records, interactions, the graph, traits and segments.
-
-    It is used as it is, and so grows by what a benchmark sends into it.
 
     Args:
         customers: About how many.
@@ -27,3 +27,15 @@ def state_of(customers: int, say: Say) -> Path:
     (folder / "done").touch()
     say(f"a state of {customers:,} customers was made in {time.perf_counter() - began:.0f} s")
     return folder
+
+
+@contextmanager
+def copy_of(folder: Path) -> Iterator[Path]:
+    """A copy to send events into, gone afterwards: every measurement begins with the same state."""
+    copy = folder.with_name(f"{folder.name}_in_use")
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(folder, copy)
+    try:
+        yield copy
+    finally:
+        shutil.rmtree(copy)
