@@ -30,7 +30,6 @@ from customer_profiles.identity.edges.edges import (
 )
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.frequencies import load_feature_rows
 from customer_profiles.identity.edges.identifiers import load_held, load_live_holders
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
@@ -40,9 +39,8 @@ from customer_profiles.identity.edges.index_rows import (
     bring_back_content,
     features_of,
     read_entries,
-    rows_query,
+    rows_of,
 )
-from customer_profiles.identity.edges.preparation import compared_lists
 from customer_profiles.identity.edges.scoring import PAIRS_AT_ONCE, UNITS_A_BIT
 from customer_profiles.identity.graph.graph_store import StoredEdge
 from customer_profiles.identity.tables import edge, review_pair
@@ -184,13 +182,15 @@ class _Change:
             self.bench.delete("contact", "content_no < 0")
             for rows in before:
                 add_contacts(self.bench, rows, self.settings, before=True)
-        load_feature_rows(
-            self.bench, self.finder.shares, self.bundle.rare_columns(), compared_lists(self.settings)
-        )
         fresh = np.union1d(self.new, self.again)
-        query = rows_query(self.bundle, self.settings, "content_no")
-        rows = self.bench.arrow(f"{query} where c.content_no >= 0 order by c.content_no")
-        self._written_rows = rows.filter(_is_in(rows["content_no"], fresh))
+        with self.bench.given("chosen_content", pa.table({"content_no": fresh})):
+            self._written_rows = rows_of(
+                self.bench,
+                self.finder.shares,
+                self.bundle,
+                self.settings,
+                "content_no in (select content_no from chosen_content)",
+            )
         contents, keys, bits = read_entries(self.bench, self.finder.kinds, self.bundle)
         now, was = contents >= 0, contents < 0
         self.entries = contents[now], keys[now], bits[now]

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
-from customer_profiles.identity.edges.frequencies import Shares, load_aliases
+from customer_profiles.identity.edges.frequencies import Shares
 from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
@@ -37,8 +37,7 @@ class EdgeFinder:
         self._scoring = compile_scoring(bundle.model)
         self._bench = WarmWorkbench()
         self.kinds = load_kind_rules(self._bench, settings)
-        self.shares = Shares(bundle.frequencies)
-        load_aliases(self._bench, bundle.aliases)
+        self.shares = Shares(bundle.frequencies, bundle.aliases)
         caps = [settings.identifiers[kind].cap for kind in self.kinds]
         caps += [rule.cap(settings.blocking_cap) for rule in bundle.rules]
         self.caps = np.array(caps, dtype=np.int64)
@@ -48,7 +47,7 @@ class EdgeFinder:
 
     @property
     def bench(self) -> Workbench:
-        """The workbench, with kinds and aliases loaded."""
+        """The workbench, with the kinds of identifiers loaded."""
         return self._bench
 
     def load_hubs(self, keys: Numbers) -> None:

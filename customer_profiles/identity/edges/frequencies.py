@@ -109,25 +109,46 @@ def load_features(
         columns: columns of `content` whose rare values weigh more; each gets its `tf_` column.
         lists: columns of `contact` that are compared.
     """
-    load_aliases(bench, aliases)
-    load_feature_rows(bench, Shares(frequencies), columns, lists)
-
-
-def load_aliases(bench: Workbench, aliases: pa.Table) -> None:
-    """Write the table `alias`, which stays the same as long as the model does."""
-    with bench.given("alias_source", aliases):
+    shares = Shares(frequencies, aliases)
+    with bench.given("rarity", rarities(bench, shares, columns)):
         bench.make(
-            "alias",
-            "select token, list(alias order by alias) as aliases from alias_source group by token",
+            "feature",
+            f"""
+            select
+                c.* exclude (copies, digest, name_words, emails, phones, identifiers), {NAME_PRICED}
+                {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
+                {"".join(f", r.tf_{column}" for column in sorted(columns))}
+            from content c
+            join rarity r using (content_no)
+            left join contact k using (content_no)
+            """,
         )
 
 
-class Shares:
-    """The frozen shares of values, to be looked up by their fingerprints."""
+NAME_PRICED = """
+    list_transform(c.name_words, lambda word, place: {
+        'token': word, 'bits': word_bits(r.word_shares[place]), 'aliases': r.word_aliases[place]
+    }) as name_tokens,
+    list_sum(list_transform(r.word_shares, lambda share: word_bits(share))) as name_total
+"""
+"""What the words of a name are worth, as columns of a query over `content c` and `rarity r`."""
 
-    def __init__(self, frequencies: Frequencies) -> None:
-        """Put them in order, once a model."""
+
+class Shares:
+    """What a model has frozen of values: their shares, to be looked up by their fingerprints, and the aliases of words."""
+
+    def __init__(self, frequencies: Frequencies, aliases: pa.Table) -> None:
+        """Put them in order, once a model.
+
+        Args:
+            frequencies: How rare values are.
+            aliases: Columns token, alias: names that stand for each other.
+        """
         self._floors = frequencies.floors
+        self._aliases: dict[str, list[str]] = {}
+        pairs = zip(aliases["token"].to_pylist(), aliases["alias"].to_pylist(), strict=True)
+        for token, alias in sorted(pairs):
+            self._aliases.setdefault(token, []).append(alias)
         fields = frequencies.values["field"].to_numpy()
         prints = frequencies.values["fingerprint"].to_numpy()
         shares = frequencies.values["share"].to_numpy()
@@ -157,48 +178,50 @@ class Shares:
             shares[known] = share[place[known]]
         return pa.array(shares, mask=prints.is_null().to_numpy())
 
+    def of_words(self, prints: pa.ListArray) -> pa.ListArray:
+        """By name the shares of its words.
 
-def load_feature_rows(
-    bench: Workbench, shares: Shares, columns: Collection[str], lists: Collection[str]
-) -> None:
-    """Write the table `feature` with shares and aliases that are loaded; see `load_features`."""
-    words = bench.arrow(
-        f"select word, fingerprint('{TOKEN}', word) as print "
-        "from (select distinct unnest(name_words) as word from content)"
+        Args:
+            prints: The fingerprints of the words; null where there is no name.
+        """
+        return _in_lists(prints, self.of(TOKEN, pa.chunked_array([prints.flatten()])))
+
+    def aliases_of(self, words: pa.ListArray) -> pa.ListArray:
+        """By name the aliases of each of its words; null where there is no name."""
+        each = words.flatten().dictionary_encode()
+        aliases = [self._aliases.get(word, []) for word in each.dictionary.to_pylist()]
+        return _in_lists(words, pa.array(aliases, pa.list_(pa.string())).take(each.indices))
+
+
+def _in_lists(like: pa.ListArray, values: pa.Array) -> pa.ListArray:
+    """Values in lists as long as those of another column."""
+    lengths = like.value_lengths().fill_null(0).to_numpy()
+    offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+    return pa.ListArray.from_arrays(offsets, values, mask=like.is_null())
+
+
+def rarities(bench: Workbench, shares: Shares, columns: Collection[str], condition: str = "true") -> pa.Table:
+    """How rare the values of contents are: content_no, word_shares, word_aliases and a `tf_` column for each that is asked for.
+
+    Args:
+        bench: A workbench with the table `content`.
+        shares: What the model knows.
+        columns: The columns whose rare values weigh more.
+        condition: Of which contents.
+    """
+    prints = "".join(f", fingerprint('{column}', {column}) as {column}" for column in sorted(columns))
+    asked = bench.arrow(
+        f"""
+        select content_no, name_words, list_transform(name_words, lambda w: fingerprint('{TOKEN}', w)) as word_prints
+            {prints}
+        from content where {condition}
+        """
     )
-    priced = pa.table({"word": words["word"], "share": shares.of(TOKEN, words["print"])})
-    with bench.given("word_share", priced):
-        bench.make("name_feature", _NAME_FEATURE)
-    columns = sorted(columns)
-    prints = "".join(f", fingerprint('{column}', {column}) as {column}" for column in columns)
-    asked = bench.arrow(f"select content_no{prints} from content")
-    rare = {f"tf_{column}": shares.of(column, asked[column]) for column in columns}
-    with bench.given("rarity", pa.table({"content_no": asked["content_no"], **rare})):
-        bench.make(
-            "feature",
-            f"""
-            select
-                c.* exclude (copies, digest, name_words, emails, phones, identifiers),
-                n.name_tokens, n.name_total
-                {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
-                {"".join(f", r.{name}" for name in rare)}
-            from content c
-            left join name_feature n using (content_no)
-            left join contact k using (content_no)
-            left join rarity r using (content_no)
-            """,
-        )
-    bench.drop("name_feature")
-
-
-_NAME_FEATURE = """
-    with priced as (
-        select word, round(-log2(share), 3) as bits, coalesce(aliases, []) as aliases
-        from word_share left join alias on alias.token = word
+    return pa.table(
+        {
+            "content_no": asked["content_no"],
+            "word_shares": shares.of_words(asked["word_prints"].combine_chunks()),
+            "word_aliases": shares.aliases_of(asked["name_words"].combine_chunks()),
+            **{f"tf_{column}": shares.of(column, asked[column]) for column in sorted(columns)},
+        }
     )
-    select content_no,
-        list({'token': word, 'bits': bits, 'aliases': aliases} order by word) as name_tokens,
-        list_sum(list(bits order by word)) as name_total
-    from (select content_no, unnest(name_words) as word from content) join priced using (word)
-    group by content_no
-"""

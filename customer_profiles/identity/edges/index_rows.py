@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
 from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
-from customer_profiles.identity.edges.frequencies import load_features
+from customer_profiles.identity.edges.frequencies import NAME_PRICED, Shares, rarities
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.preparation import compared_lists, prepare
 from customer_profiles.identity.edges.workbench import Workbench, workbench
@@ -40,22 +40,37 @@ def own_columns(extras: Collection[str]) -> tuple[str, ...]:
     return (*text, *map(extra_field, extras), "emails", "phones", "identifiers", "outcode", "postcode_area")
 
 
-def rows_query(bundle: ModelBundle, settings: IdentitySettings, number: str) -> str:
-    """The query for index rows from the tables `content` and `feature`.
+def rows_of(
+    bench: Workbench,
+    shares: Shares,
+    bundle: ModelBundle,
+    settings: IdentitySettings,
+    condition: str,
+    number: str = "content_no",
+) -> pa.Table:
+    """Index rows from the tables `content` and `contact`, in no promised order.
 
     Args:
+        bench: A workbench with the two.
+        shares: What the model knows of values.
         bundle: The model.
         settings: Which lists are compared.
+        condition: Of which contents.
         number: The column that names the content: `content_no`, or `digest` where contents are numbered by rank.
     """
-    tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
-    return (
-        f"select c.{number} as content_no, false as gone, "
-        f"{', '.join(f'c.{name}' for name in own_columns(bundle.extras))}, "
-        f"{', '.join(f'f.{name}' for name in tokens)}, "
-        f"{', '.join(f'f.{name} as live_{name}' for name in compared_lists(settings))} "
-        "from content c join feature f using (content_no)"
-    )
+    rare = bundle.rare_columns()
+    with bench.given("rarity", rarities(bench, shares, rare, condition)):
+        return bench.arrow(
+            f"""
+            select c.{number} as content_no, false as gone,
+                {", ".join(f"c.{name}" for name in own_columns(bundle.extras))}, {NAME_PRICED}
+                {"".join(f", r.tf_{column}" for column in rare)}
+                {"".join(f", coalesce(k.{name}, []) as live_{name}" for name in compared_lists(settings))}
+            from content c
+            join rarity r using (content_no)
+            left join contact k using (content_no)
+            """
+        )
 
 
 def bring_back_content(
@@ -148,13 +163,6 @@ class WholeIndex:
         """
         with workbench() as bench:
             kinds = prepare(bench, records, bundle.extras, settings)
-            load_features(
-                bench,
-                bundle.frequencies,
-                bundle.aliases,
-                bundle.rare_columns(),
-                compared_lists(settings),
-            )
             self.contents = list(_content_parts(bench, bundle, settings))
             rows = bench.arrays(
                 "select record_no, digest from member join content using (content_no) order by record_no"
@@ -166,11 +174,11 @@ class WholeIndex:
 
 def _content_parts(bench: Workbench, bundle: ModelBundle, settings: IdentitySettings) -> Iterator[Part]:
     contents = int(bench.execute("select count(*) from content").fetchall()[0][0])
-    query = rows_query(bundle, settings, "digest")
+    shares = Shares(bundle.frequencies, bundle.aliases)
     for start in range(0, contents, _CONTENTS_AT_ONCE):
         some = f"content_no between {start} and {start + _CONTENTS_AT_ONCE - 1}"
-        table = bench.arrow(f"{query} where {some} order by c.digest")
-        yield from content_parts(table)
+        rows = rows_of(bench, shares, bundle, settings, some, "digest")
+        yield from content_parts(rows.sort_by("content_no"))
 
 
 def _key_parts(bench: Workbench, kinds: Collection[str], bundle: ModelBundle) -> Iterator[Part]:
@@ -179,7 +187,7 @@ def _key_parts(bench: Workbench, kinds: Collection[str], bundle: ModelBundle) ->
         bench.arrays("select digest from content order by content_no")["digest"],
         dtype=np.int64,
     )
-    bench.drop("feature", "contact", "content")
+    bench.drop("contact", "content")
     keys: list[Numbers] = []
     places: list[NDArray[np.int32]] = []
     for query in entry_queries(kinds, bundle.rules):

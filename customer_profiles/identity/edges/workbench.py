@@ -30,6 +30,8 @@ create or replace macro content_digest(x) as (md5_number_lower(x) >> 2)::bigint;
 
 create or replace macro fingerprint(kind, value) as md5_number_lower(kind || chr(31) || value);
 
+create or replace macro word_bits(share) as round(-log2(share), 3);
+
 create or replace macro name_bits_within(few, many) as coalesce(list_sum(list_transform(few, lambda x:
     list_max(list_transform(many, lambda y: case
         when x.token = y.token then x.bits

@@ -32,11 +32,9 @@ from customer_profiles.identity.edges.edges import (
 )
 from customer_profiles.identity.edges.features import load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.frequencies import load_feature_rows
 from customer_profiles.identity.edges.identifiers import load_live_holders
 from customer_profiles.identity.edges.index import Index
-from customer_profiles.identity.edges.index_rows import features_of, read_entries, rows_query
-from customer_profiles.identity.edges.preparation import compared_lists
+from customer_profiles.identity.edges.index_rows import features_of, read_entries, rows_of
 from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 from customer_profiles.identity.evaluation.verify import Comparing, Part, Tell, Verification
 from customer_profiles.identity.graph.graph_store import edge_table, refusal_of, resolved_table, review_table
@@ -123,14 +121,8 @@ class _Surroundings:
         self._finder.load_hubs(hubs)
         self._hubs = hubs
         load_live_holders(self._bench, self._settings)
-        load_feature_rows(
-            self._bench,
-            self._finder.shares,
-            self._bundle.rare_columns(),
-            compared_lists(self._settings),
-        )
-        query = rows_query(self._bundle, self._settings, "content_no")
-        own = self._bench.arrow(f"{query} order by c.content_no")
+        own = rows_of(self._bench, self._finder.shares, self._bundle, self._settings, "true")
+        own = own.sort_by("content_no")
         stored = self._finder.index.contents(self._connection, own["content_no"].to_numpy())
         self.comparing.compare(
             Part.CONTENT, own.slice(0, 0) if stored is None else stored, own, ("content_no",)

@@ -12,7 +12,8 @@ LARGE = 2**63 + 5
 def shares() -> Shares:
     values = {"field": ["city", "city", "name"], "fingerprint": [LARGE, 3, 3], "share": [0.25, 0.5, 0.125]}
     schema = pa.schema([("field", pa.string()), ("fingerprint", pa.uint64()), ("share", pa.float64())])
-    return Shares(Frequencies(pa.table(values, schema), {"city": 0.01, "name": 0.02}))
+    aliases = pa.table({"token": ["kate", "kate", "bob"], "alias": ["katharine", "catherine", "robert"]})
+    return Shares(Frequencies(pa.table(values, schema), {"city": 0.01, "name": 0.02}), aliases)
 
 
 def of(shares: Shares, field: str, prints: list[int | None]) -> list[float | None]:
@@ -34,3 +35,8 @@ def test_a_field_that_was_never_counted_tells_nothing_apart(shares: Shares) -> N
 
 def test_nothing_is_asked_of_nobody(shares: Shares) -> None:
     assert of(shares, "city", []) == []
+
+
+def test_each_word_of_a_name_has_its_aliases_in_order_and_no_name_none(shares: Shares) -> None:
+    names = pa.array([["bob"], None, ["fenn", "kate"]])
+    assert shares.aliases_of(names).to_pylist() == [[["robert"]], None, [[], ["catherine", "katharine"]]]
