@@ -37,11 +37,10 @@ from customer_profiles.identity.edges.index_rows import (
     add_contacts,
     add_contents,
     bring_back_content,
-    features_of,
     read_entries,
     rows_of,
 )
-from customer_profiles.identity.edges.scoring import PAIRS_AT_ONCE, UNITS_A_BIT
+from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 from customer_profiles.identity.graph.graph_store import StoredEdge
 from customer_profiles.identity.tables import edge, review_pair
 from customer_profiles.state.bulk import rows_by_key
@@ -293,23 +292,19 @@ class _Change:
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
-        self._write_features(np.union1d(left, right))
         self.bench.make_empty("found", found_columns())
-        pairs = pa.table({"left_no": left, "right_no": right, "support": support})
-        for start in range(0, len(left), PAIRS_AT_ONCE):
-            with self.bench.given("candidate_pair", pairs.slice(start, PAIRS_AT_ONCE)):
-                self.bench.make("candidate", "select * from candidate_pair")
-            self.finder.load_weights()
+        if len(left):
+            pairs = pa.table({"left_no": left, "right_no": right, "support": support})
+            self.finder.load_weights(self._rows_of(np.union1d(left, right)), pairs)
             keep_scored(self.bench, self.finder.kinds, self.bundle, self.settings)
         return len(left)
 
-    def _write_features(self, contents: Numbers) -> None:
-        """The table `feature` of these contents: the rows just written, and stored ones."""
+    def _rows_of(self, contents: Numbers) -> pa.Table:
+        """The index rows of these contents: those just written, and stored ones."""
         stored = self.index.contents(
             self.connection, np.setdiff1d(contents, np.union1d(self.new, self.again))
         )
-        rows = [self._written_rows, *([] if stored is None else [stored])]
-        features_of(self.bench, _one_table(rows), self.bundle, self.settings)
+        return _one_table([self._written_rows, *([] if stored is None else [stored])])
 
     def _in_records(
         self, candidates: int

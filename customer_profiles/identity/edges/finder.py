@@ -14,8 +14,8 @@ from customer_profiles.identity.edges.frequencies import Shares
 from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
-from customer_profiles.identity.edges.index_rows import bring_back_content, signed
-from customer_profiles.identity.edges.scoring import compile_scoring, load_levels, load_weights
+from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
+from customer_profiles.identity.edges.scoring import compile_scoring, load_weights_of
 from customer_profiles.identity.edges.workbench import WarmWorkbench, Workbench
 from customer_profiles.identity.graph.stored_graph import Exclusive
 from customer_profiles.identity.model.bundle import ModelBundle
@@ -59,10 +59,15 @@ class EdgeFinder:
                 "where fingerprint('identifier ' || kind, value) in (select key from hub_key)",
             )
 
-    def load_weights(self) -> None:
-        """Score the table `candidate`."""
-        load_levels(self._bench, self._scoring)
-        load_weights(self._bench, self._scoring)
+    def load_weights(self, rows: pa.Table, pairs: pa.Table) -> None:
+        """Score pairs into the table `scored`.
+
+        Args:
+            rows: The index rows of their contents.
+            pairs: Columns left_no, right_no, support.
+        """
+        features = features_of(self._bench, rows, self.bundle, self.settings)
+        load_weights_of(self._bench, self._scoring, features, pairs)
 
     def close(self) -> None:
         """Let go of the memory."""

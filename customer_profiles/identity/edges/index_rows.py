@@ -21,8 +21,8 @@ from customer_profiles.settings.identity import IdentitySettings
 Numbers = NDArray[np.int64]
 Part = tuple[int, int, int, bytes]
 _CONTENTS_AT_ONCE = 65_536
-ROWS = "index_rows"
-"""The name by which statements read rows of the index."""
+_ROWS, _CONTACT_ROWS, _DERIVING_ROWS = "index_rows", "index_contacts", "index_deriving"
+"""The names by which statements read rows of the index, each with the columns it needs: every column given is read."""
 DERIVED = {
     "name_set": "array_to_string(name_words, ' ')",
     "postcode_city": "postcode || ' ' || city",
@@ -30,7 +30,8 @@ DERIVED = {
     "address_postcode": "address_sorted || ' ' || postcode",
 }
 """Columns of the table `content` that are made again from others when a row is brought back."""
-_ROWS_TO_DERIVE = f"(select *, sorted_words(address_line) as address_sorted from {ROWS})"
+_DERIVED_FROM = ("content_no", "name_words", "postcode", "city", "address_line")
+_WITH_SORTED_WORDS = "(select *, sorted_words(address_line) as address_sorted from {})"
 """Words are sorted once a row."""
 
 
@@ -77,14 +78,15 @@ def bring_back_content(
     bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
 ) -> None:
     """Write the tables `content` and `contact` from index rows."""
-    with bench.given(ROWS, rows):
+    with bench.given(_ROWS, _content_rows(rows, bundle)):
         bench.make("content", _content_query(bundle))
+    with bench.given(_CONTACT_ROWS, _contact_rows(rows, settings)):
         bench.make("contact", _contact_query(settings))
 
 
 def add_contents(bench: Workbench, rows: pa.Table, bundle: ModelBundle, *, before: bool = False) -> None:
     """Add index rows to the table `content`; with `before` each under -1 - its number."""
-    with bench.given(ROWS, rows):
+    with bench.given(_ROWS, _content_rows(rows, bundle)):
         bench.add("content", _content_query(bundle, _number(before)))
 
 
@@ -92,7 +94,7 @@ def add_contacts(
     bench: Workbench, rows: pa.Table, settings: IdentitySettings, *, before: bool = False
 ) -> None:
     """Add what index rows say to the table `contact`; with `before` each under -1 - its number."""
-    with bench.given(ROWS, rows):
+    with bench.given(_CONTACT_ROWS, _contact_rows(rows, settings)):
         bench.add("contact", _contact_query(settings, _number(before)))
 
 
@@ -100,31 +102,43 @@ def _number(before: bool) -> str:
     return "-1 - content_no" if before else "content_no"
 
 
+def _content_rows(rows: pa.Table, bundle: ModelBundle) -> pa.Table:
+    return rows.select(["content_no", *own_columns(bundle.extras)])
+
+
+def _contact_rows(rows: pa.Table, settings: IdentitySettings) -> pa.Table:
+    return rows.select(["content_no", *(f"live_{name}" for name in compared_lists(settings))])
+
+
 def _content_query(bundle: ModelBundle, number: str = "content_no") -> str:
     own = ", ".join((*own_columns(bundle.extras), "content_no as digest"))
-    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {_ROWS_TO_DERIVE}"
+    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {_WITH_SORTED_WORDS.format(_ROWS)}"
 
 
 def _contact_query(settings: IdentitySettings, number: str = "content_no") -> str:
     lists = ", ".join(f"live_{name} as {name}" for name in compared_lists(settings))
-    return f"select {number} as content_no, {lists} from {ROWS}"
+    return f"select {number} as content_no, {lists} from {_CONTACT_ROWS}"
 
 
-def features_of(bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> None:
-    """Write the table `feature` from index rows."""
-    lists = compared_lists(settings)
-    own = [
-        name
-        for name in own_columns(bundle.extras)
-        if name not in ("name_words", "emails", "phones", "identifiers")
-    ]
-    tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
-    with bench.given(ROWS, rows):
-        bench.make(
-            "feature",
-            f"select content_no, {', '.join((*own, *tokens))}, "
-            f"{', '.join(f'live_{name} as {name}' for name in lists)}, {_derived()} from {_ROWS_TO_DERIVE}",
+def features_of(
+    bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
+) -> pa.Table:
+    """What comparisons read of index rows, with the columns of the table `feature`, by rising `content_no`."""
+    with bench.given(_DERIVING_ROWS, rows.select(_DERIVED_FROM)):
+        derived = bench.arrow(
+            f"select content_no, {_derived()} from {_WITH_SORTED_WORDS.format(_DERIVING_ROWS)}"
         )
+    rows, derived = rows.sort_by("content_no"), derived.sort_by("content_no")
+    left_out = ("name_words", "emails", "phones", "identifiers")
+    own = [name for name in own_columns(bundle.extras) if name not in left_out]
+    tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
+    return pa.table(
+        {
+            **{name: rows[name] for name in ("content_no", *own, *tokens)},
+            **{name: rows[f"live_{name}"] for name in compared_lists(settings)},
+            **{name: derived[name] for name in DERIVED},
+        }
+    )
 
 
 def _derived() -> str:

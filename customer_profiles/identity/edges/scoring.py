@@ -10,6 +10,8 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
 from splink import SettingsCreator
 from splink.internals.predict import predict_from_comparison_vectors_sqls_using_settings
 from splink.internals.settings import Settings
@@ -26,6 +28,8 @@ LEVELS = "__splink__df_comparison_vectors"
 """The table of levels, as Splink's own SQL calls it."""
 PAIRS_AT_ONCE = 500_000
 """The join of a pair's two sides holds one of them for so many pairs in memory."""
+PAIRS_BESIDE = 50_000
+"""The two records of so many pairs stand beside each other in memory."""
 
 COSTLY = {NAME_BITS: "shared_bits", FIRST_NAMES_DIFFER: "other_first_name", DATE_SLIPS: "slips"}
 """Expressions that several levels read: computed once a pair, in columns of these names."""
@@ -39,6 +43,8 @@ class CompiledScoring:
         side: the columns of the two records that are compared, gathered from `candidate` and `feature`.
         levels: the level that each comparison reaches.
         steps: from levels to the weight: (name of the table, query), in order.
+        compared: the columns of `feature` that the two records have in there.
+        beside: what `side` gives, from pairs whose two records stand beside each other already, in `beside`.
         gammas: the columns of levels, in the order of the model's comparisons.
         patterns: how many of the pairs in `candidate` show each pattern of levels, none of them written down.
     """
@@ -46,6 +52,8 @@ class CompiledScoring:
     side: str
     levels: str
     steps: tuple[tuple[str, str], ...]
+    compared: tuple[str, ...]
+    beside: str
     gammas: tuple[str, ...]
     patterns: str
 
@@ -55,6 +63,9 @@ _UNCOMPARED = {
     "sql": f"select 0.0 as match_weight, content_no_l, content_no_r, fact_l, fact_r from {LEVELS}",
 }
 """Where records have nothing to compare, Splink's own SQL would not parse: every candidate weighs nothing."""
+
+
+_OF_LEFT = re.compile(r'"l"\."(\w+)"')
 
 
 def _on_sides(expression: str) -> str:
@@ -77,10 +88,10 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
     columns = [
         c for c in settings._columns_to_select_for_blocking if not c.endswith(('"fact_l"', '"fact_r"'))
     ]
-    once = ", ".join(f"{_on_sides(expression)} as {column}" for expression, column in COSTLY.items())
-    differ = _on_sides("birth_dates_differ(birth_date_l, birth_date_r, {})").format(_on_sides(DATE_SLIPS))
+    once = ", ".join(f"{expression} as {column}" for expression, column in COSTLY.items())
+    once += f", birth_dates_differ(birth_date_l, birth_date_r, {DATE_SLIPS}) as other_birth_date, '0' as match_key"
     side = (
-        f"select {', '.join(columns)}, {once}, {differ} as other_birth_date, p.support, '0' as match_key "
+        f"select {', '.join(columns)}, {_on_sides(once)}, p.support "
         "from candidate p join feature l on l.content_no = p.left_no join feature r on r.content_no = p.right_no"
     )
     levels = ", ".join(settings._columns_to_select_for_comparison_vector_values)
@@ -102,6 +113,8 @@ def compile_scoring(model: dict[str, Any]) -> CompiledScoring:
         side=side,
         levels=f"select {levels} from side",
         steps=tuple((step["output_table_name"], step["sql"]) for step in steps),
+        compared=tuple(match[1] for column in columns if (match := _OF_LEFT.match(column))),
+        beside=f"select *, {once} from beside",
         gammas=gammas,
         patterns=_patterns(side, f"select {levels} from side", gammas),
     )
@@ -142,8 +155,40 @@ def load_weights(bench: Workbench, scoring: CompiledScoring) -> None:
     birth dates are known and differ.
     """
     steps = ", ".join(f"{name} as materialized ({sql})" for name, sql in scoring.steps)
-    bench.make(
-        "scored",
-        f"with {steps} select content_no_l as left_no, content_no_r as right_no, "
-        f"round(match_weight * {UNITS_A_BIT})::integer as weight, fact_l as support, fact_r as conflicts from {scoring.steps[-1][0]}",
+    bench.make("scored", f"with {steps} {_scored(scoring)}")
+
+
+def load_weights_of(bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table) -> None:
+    """Write the table `scored` of a batch's pairs in one statement.
+
+    A join in the workbench would write down all columns of one side, and a table of levels all of both.
+
+    Args:
+        bench: a workbench.
+        scoring: the model.
+        features: what is compared, one row a content, by rising `content_no`.
+        pairs: columns left_no, right_no, support.
+    """
+    numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
+    steps = [("side", scoring.beside), (LEVELS, scoring.levels), *scoring.steps]
+    query = (
+        f"with {', '.join(f'{name} as not materialized ({sql})' for name, sql in steps)} {_scored(scoring)}"
+    )
+    write = bench.make
+    for start in range(0, max(pairs.num_rows, 1), PAIRS_BESIDE):
+        some = pairs.slice(start, PAIRS_BESIDE)
+        beside = {"support": some["support"]}
+        for number, ending in (("left_no", "_l"), ("right_no", "_r")):
+            side = compared.take(np.searchsorted(numbers, some[number].to_numpy()))
+            beside |= {name + ending: side[name] for name in scoring.compared}
+        with bench.given("beside", pa.table(beside)):
+            write("scored", query)
+        write = bench.add
+
+
+def _scored(scoring: CompiledScoring) -> str:
+    return (
+        "select content_no_l as left_no, content_no_r as right_no, "
+        f"round(match_weight * {UNITS_A_BIT})::integer as weight, fact_l as support, fact_r as conflicts "
+        f"from {scoring.steps[-1][0]}"
     )

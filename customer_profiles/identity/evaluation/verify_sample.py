@@ -34,7 +34,7 @@ from customer_profiles.identity.edges.features import load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.identifiers import load_live_holders
 from customer_profiles.identity.edges.index import Index
-from customer_profiles.identity.edges.index_rows import features_of, read_entries, rows_of
+from customer_profiles.identity.edges.index_rows import read_entries, rows_of
 from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 from customer_profiles.identity.evaluation.verify import Comparing, Part, Tell, Verification
 from customer_profiles.identity.graph.graph_store import edge_table, refusal_of, resolved_table, review_table
@@ -175,16 +175,12 @@ class _Surroundings:
         others = np.setdiff1d(np.union1d(left, right), own["content_no"].to_numpy())
         stored = self._finder.index.contents(self._connection, others)
         rows = own if stored is None else pa.concat_tables([own, stored.cast(own.schema)])
-        self._load_copies(rows["content_no"].to_pylist())
-        features_of(self._bench, rows, self._bundle, self._settings)
-        with self._bench.given("pair", pa.table({"left_no": left, "right_no": right, "support": support})):
-            self._bench.make(
-                "candidate",
-                "select p.* from pair p where left_no <> right_no "
-                "or left_no in (select content_no from member where copies > 1)",
-            )
+        wanted = (left != right) | np.isin(left, self._load_copies(rows["content_no"].to_pylist()))
+        wanted_pairs = pa.table(
+            {"left_no": left[wanted], "right_no": right[wanted], "support": support[wanted]}
+        )
         self._bench.make_empty("found", found_columns())
-        self._finder.load_weights()
+        self._finder.load_weights(rows, wanted_pairs)
         keep_scored(self._bench, self._finder.kinds, self._bundle, self._settings)
         few, least = len(self._finder.kinds), round(self._bundle.edge_threshold * UNITS_A_BIT)
         edges = Edges(
@@ -199,9 +195,14 @@ class _Surroundings:
         self.comparing.compare(Part.EDGE, self._incident(edge, sample).select([*_PAIR, *_SAID]), anew, _PAIR)
         self.comparing.compare(Part.REVIEW, self._incident(review_pair, sample), review_table(edges), _PAIR)
 
-    def _load_copies(self, contents: list[int]) -> None:
+    def _load_copies(self, contents: list[int]) -> Numbers:
+        """Write the table `member` of contents; gives those that several records have."""
         rows = self._rows(resolved_record, "content_no", contents)
-        load_members(self._bench, rows["content_no"].to_numpy(), rows["record_no"].to_numpy())
+        numbers = rows["content_no"].to_numpy()
+        load_members(self._bench, numbers, rows["record_no"].to_numpy())
+        each, copies = np.unique(numbers, return_counts=True)
+        copied: Numbers = each[copies > 1]
+        return copied
 
     def _customers(self, sample: list[int]) -> None:
         """Cluster the region of the records again, by the stored edges."""
