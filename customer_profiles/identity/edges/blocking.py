@@ -117,15 +117,8 @@ def entry_queries(kinds: Collection[str], rules: Collection[BlockingRule]) -> li
 
     They read the tables `held` and `atom`.
     """
-    values = [
-        f"select content_no, {identifier_key(kind)} as key from held where kind = '{kind}'" for kind in kinds
-    ]
+    values = [f"select content_no, key from held where kind = '{kind}'" for kind in kinds]
     return values + [f"select content_no, key from ({key_query(rule)})" for rule in rules]
-
-
-def identifier_key(kind: str) -> str:
-    """The expression for the key of a kind's `value`."""
-    return f"fingerprint('identifier {kind}', value)"
 
 
 def load_live_keys(
@@ -147,8 +140,7 @@ def load_live_keys(
     for bit, kind in enumerate(kinds):
         _add_keys(
             bench,
-            f"select content_no, {identifier_key(kind)} as key, copies > 1 as has_copies "
-            f"from holder join content using (content_no) where kind = '{kind}'",
+            f"select content_no, key, copies > 1 as has_copies from holder join content using (content_no) where kind = '{kind}'",
             1 << bit,
             None,
         )

@@ -30,7 +30,7 @@ from customer_profiles.identity.edges.edges import (
 )
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.identifiers import load_held, load_live_holders
+from customer_profiles.identity.edges.identifiers import load_held
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.index_rows import (
@@ -174,8 +174,7 @@ class _Change:
 
     def _write_down_keys(self) -> None:
         """The entries that contents had and have, and so what the index gains and loses."""
-        self.finder.load_hubs(self._hub_now)
-        load_live_holders(self.bench, self.settings)
+        self.finder.load_live_holders(self._hub_now)
         before = [rows for rows in (self._gone_rows, self._rewritten) if rows is not None]
         if before:
             self.bench.delete("contact", "content_no < 0")

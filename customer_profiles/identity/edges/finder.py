@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
 from customer_profiles.identity.edges.frequencies import Shares
-from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules
+from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules, load_live_holders
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
@@ -50,14 +50,10 @@ class EdgeFinder:
         """The workbench, with the kinds of identifiers loaded."""
         return self._bench
 
-    def load_hubs(self, keys: Numbers) -> None:
-        """Write the table `hub` (kind, value): those values in `held` that are hubs, by their keys."""
-        with self._bench.given("hub_key", pa.table({"key": keys.view(np.uint64)})):
-            self._bench.make(
-                "hub",
-                "select distinct kind, value from held "
-                "where fingerprint('identifier ' || kind, value) in (select key from hub_key)",
-            )
+    def load_live_holders(self, hubs: Numbers) -> None:
+        """Write the tables `holder` and `contact` from `held`, given the keys of the values that are hubs."""
+        with self._bench.given("hub", pa.table({"key": hubs.view(np.uint64)})):
+            load_live_holders(self._bench, self.settings)
 
     def load_weights(self, rows: pa.Table, pairs: pa.Table) -> None:
         """Score pairs into the table `scored`.
@@ -148,8 +144,7 @@ class EdgeFinder:
             bring_back_content(self._bench, rows, self.bundle, self.settings)
             hubs = set(self.hubs(connection, self.held()).tolist())
             said = self._bench.arrays(
-                "select content_no, kind, value, fingerprint('identifier ' || kind, value) as key from held "
-                f"where kind in ({named})"
+                f"select content_no, kind, value, key from held where kind in ({named})"
             )
             found: dict[int, dict[str, set[str]]] = {}
             columns = (said["content_no"], said["kind"], said["value"], signed(said["key"]))
@@ -166,9 +161,7 @@ class EdgeFinder:
     def held(self) -> Held:
         """The identifier values of the contents in the workbench (table `held`)."""
         load_held(self._bench, IDENTIFIERS_A_KIND)
-        rows = self._bench.arrays(
-            "select content_no, kind, generic, fingerprint('identifier ' || kind, value) as key from held"
-        )
+        rows = self._bench.arrays("select content_no, kind, generic, key from held")
         number = {kind: at for at, kind in enumerate(self.kinds)}
         return Held(
             np.asarray(rows["content_no"], dtype=np.int64),

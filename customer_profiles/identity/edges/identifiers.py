@@ -6,7 +6,7 @@ single log-in) a value seen with two user IDs. It counts as null everywhere. All
 live records: when a holder goes, the value lives again.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.settings.identity import IdentitySettings
@@ -36,46 +36,45 @@ def load_holders(bench: Workbench, settings: IdentitySettings, identifiers_a_kin
 def load_kind_rules(bench: Workbench, settings: IdentitySettings) -> tuple[str, ...]:
     """Write what the settings say of each kind into the workbench; returns the kinds in order of their names."""
     kinds = tuple(sorted(settings.identifiers))
-    bench.make_empty("kind_rule", "kind varchar, cap bigint, single_login boolean")
+    bench.make_empty("kind_rule", "kind varchar, cap bigint, single_login boolean, patterns varchar[]")
+    rules = settings.identifiers
     bench.executemany(
-        "insert into kind_rule values (?, ?, ?)",
-        [(kind, settings.identifiers[kind].cap, settings.identifiers[kind].single_login) for kind in kinds],
+        "insert into kind_rule values (?, ?, ?, ?)",
+        [
+            (kind, rules[kind].cap, rules[kind].single_login, list(settings.generic_values.get(kind, ())))
+            for kind in kinds
+        ],
     )
-    _load_generic_values(bench, settings.generic_values)
     return kinds
 
 
 def load_held(bench: Workbench, identifiers_a_kind: int) -> None:
-    """Write the table `held` (content_no, kind, value, generic): every value that counts, hub or not."""
-    lists = " union all ".join(
-        f"select content_no, '{kind}' as kind, unnest({column}[1:{identifiers_a_kind}]) as value from content"
+    """Write the table `held` (content_no, kind, value, generic, key): every value that counts, hub or not."""
+    lists = ", ".join(
+        f"list_transform({column}[1:{identifiers_a_kind}], lambda value: '{kind}' || chr(31) || value)"
         for kind, column in LIST_KINDS.items()
     )
     bench.make(
         "held",
         f"""
         with stated as (
-            {lists}
-            union all
             select content_no, split_part(pair, chr(31), 1) as kind, split_part(pair, chr(31), 2) as value
-            from (select content_no, unnest(identifiers) as pair from content)
+            from (select content_no, unnest(list_concat({lists}, identifiers)) as pair from content)
         ),
         counted as (
-            select distinct content_no, kind, value
-            from stated semi join kind_rule using (kind)
-            where value <> ''
-            qualify row_number() over (partition by content_no, kind order by value) <= {identifiers_a_kind}
+            select content_no, kind, unnest(list_sort(list(distinct value))[1:{identifiers_a_kind}]) as value
+            from stated where value <> '' group by content_no, kind
         )
-        select c.*, exists (
-            select 1 from generic_value g where g.kind = c.kind and c.value glob g.pattern
-        ) as generic
-        from counted c
-    """,
+        select content_no, kind, value,
+            list_contains(list_transform(patterns, lambda pattern: value glob pattern), true) as generic,
+            fingerprint('identifier ' || kind, value) as key
+        from counted join kind_rule using (kind)
+        """,
     )
 
 
 def load_hubs(bench: Workbench) -> None:
-    """Write the table `hub` (kind, value, holders, reason).
+    """Write the table `hub` (key, kind, value, holders, reason).
 
     Holders are counted by distinct content, so that a thousand copies of one person are one holder.
     """
@@ -83,7 +82,7 @@ def load_hubs(bench: Workbench) -> None:
         "hub",
         f"""
         with counted as (
-            select kind, value, count(*) as holders, bool_or(generic) as generic from held group by kind, value
+            select key, kind, value, count(*) as holders, bool_or(generic) as generic from held group by all
         ),
         shared_login as (
             select h.kind, h.value
@@ -92,7 +91,7 @@ def load_hubs(bench: Workbench) -> None:
             join held u on u.content_no = h.content_no and u.kind = '{LOG_IN}'
             group by all having count(distinct u.value) > 1
         )
-        select kind, value, holders,
+        select key, kind, value, holders,
             case
                 when generic then 'generic'
                 when holders > cap then 'cap'
@@ -107,8 +106,8 @@ def load_hubs(bench: Workbench) -> None:
 
 
 def load_live_holders(bench: Workbench, settings: IdentitySettings) -> None:
-    """Write the tables `holder` (content_no, kind, value) of values that are no hubs, and `contact`."""
-    bench.make("holder", "select content_no, kind, value from held anti join hub using (kind, value)")
+    """Write the tables `holder` (content_no, kind, value, key) of values whose keys are not in `hub`, and `contact`."""
+    bench.make("holder", "select content_no, kind, value, key from held anti join hub using (key)")
     _load_contacts(bench, settings)
 
 
@@ -142,10 +141,3 @@ def _load_contacts(bench: Workbench, settings: IdentitySettings) -> None:
         )
     """,
     )
-
-
-def _load_generic_values(bench: Workbench, generic_values: Mapping[str, Sequence[str]]) -> None:
-    bench.make_empty("generic_value", "kind varchar, pattern varchar")
-    patterns = [(kind, pattern) for kind, listed in generic_values.items() for pattern in listed]
-    if patterns:
-        bench.executemany("insert into generic_value values (?, ?)", patterns)

@@ -19,8 +19,11 @@ Column = npt.NDArray[Any]
 _QUOTED, _LIMIT = re.compile(r"'[^']*'"), re.compile(r"\blimit\b", re.IGNORECASE)
 
 MACROS = r"""
-create or replace macro plain_text(x) as nullif(trim(regexp_replace(
-    strip_accents(lower(left(replace(x, '''', ''), 300))), '[^\p{L}\p{N}]+', ' ', 'g')), '');
+-- What is not empty; `nullif(x, '')` would compute x twice.
+create or replace macro filled(x) as list_transform([x], lambda text: nullif(text, ''))[1];
+
+create or replace macro plain_text(x) as filled(trim(regexp_replace(
+    strip_accents(lower(left(replace(x, '''', ''), 300))), '[^\p{L}\p{N}]+', ' ', 'g')));
 
 create or replace macro told_address(x) as case when regexp_matches(x, '[^0-9 ]') then x end;
 

@@ -32,7 +32,6 @@ from customer_profiles.identity.edges.edges import (
 )
 from customer_profiles.identity.edges.features import load_content
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.identifiers import load_live_holders
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_rows import read_entries, rows_of
 from customer_profiles.identity.edges.scoring import UNITS_A_BIT
@@ -118,9 +117,8 @@ class _Surroundings:
         )
         held = self._finder.held()
         hubs = self._finder.hubs(self._connection, held)
-        self._finder.load_hubs(hubs)
+        self._finder.load_live_holders(hubs)
         self._hubs = hubs
-        load_live_holders(self._bench, self._settings)
         own = rows_of(self._bench, self._finder.shares, self._bundle, self._settings, "true")
         own = own.sort_by("content_no")
         stored = self._finder.index.contents(self._connection, own["content_no"].to_numpy())

@@ -289,9 +289,7 @@ class _SharedKeys:
         self.names = (*kinds, *(rule.name for rule in bundle.rules))
         self.caps = [settings.identifiers[kind].cap for kind in kinds]
         self.caps += [rule.cap(settings.blocking_cap) for rule in bundle.rules]
-        found = bench.arrays(
-            "select distinct fingerprint('identifier ' || kind, value)::ubigint as key from held where generic"
-        )["key"]
+        found = bench.arrays("select distinct key from held where generic")["key"]
         self.generic = set(np.ascontiguousarray(found, dtype=np.uint64).view(np.int64).tolist())
 
     def of(self, pairs: Iterable[Pair]) -> dict[Pair, tuple[SharedKey, ...]]:
