@@ -28,7 +28,7 @@ from customer_profiles.identity.edges.edges import (
     keep_scored,
     pairs_of_records,
 )
-from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content
+from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content_of, load_digested
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.identifiers import load_held
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
@@ -113,10 +113,10 @@ class _Change:
             finder.settings,
         )
         self.generation, self.few = finder.index.generation, len(finder.kinds)
-        load_content(self.bench, living, self.bundle.extras, by_digest=True)
-        now = self.bench.arrays("select record_no, content_no from member")
-        numbers = (np.asarray(now[name], dtype=np.int64).tolist() for name in ("record_no", "content_no"))
-        self.batch = BatchContents(connection, self.generation, changed, dict(zip(*numbers, strict=True)))
+        load_digested(self.bench, living, self.bundle.extras)
+        rows = self.bench.arrays("select record_no, digest from digested")
+        now = dict(zip(rows["record_no"].tolist(), rows["digest"].tolist(), strict=True))
+        self.batch = BatchContents(connection, self.generation, changed, now)
         self.new, self.gone, self.kept = self.batch.new, self.batch.gone, self.batch.kept
 
     def made(self) -> ChangedEdges:
@@ -135,8 +135,8 @@ class _Change:
 
     def _find_hubs(self) -> None:
         """Which identifiers are hubs, before and after; holders of one that crosses are written down again."""
-        self._keep_contents(self.new)
-        new_rows = self.bench.arrow("select content_no, identifiers from content")
+        speaker = {content: record for record, content in self.batch.now.items()}
+        load_content_of(self.bench, [speaker[content] for content in self.new.tolist()])
         stored = self.index.contents(self.connection, np.union1d(self.gone, self.kept))
         self._gone_rows, self._rewritten = self._only(stored, self.gone), None
         self._add(self._only(stored, self.kept))
@@ -144,7 +144,9 @@ class _Change:
         held = self.finder.held()
         new, gone = held.of(self.new), _before(held)
         self._value_delta = Delta(new.keys, new.contents, gone.keys, gone.contents)
-        before, after = self.finder.hubs_around(self.connection, held, self._value_delta, new_rows)
+        before, after = self.finder.hubs_around(
+            self.connection, held, self._value_delta, self._new_identifiers
+        )
         content = self._holders_of(np.setxor1d(before, after), joined([new, gone]))
         self.again = np.setdiff1d(content, np.union1d(self.new, self.gone))
         if len(self.again):
@@ -157,9 +159,8 @@ class _Change:
             self._add(self._rewritten, before=True)
             held = self.finder.held()
             now = joined([held.of(self.new), held.of(self.again), held.of(self.kept)])
-            _, after = self.finder.hubs_around(self.connection, now, self._value_delta, new_rows)
+            _, after = self.finder.hubs_around(self.connection, now, self._value_delta, self._new_identifiers)
         self._hub_now = after
-        self._new_rows = new_rows
 
     def _holders_of(self, crossing: Numbers, changing: Held) -> Numbers:
         """The contents, before and after, that hold a value which becomes a hub or ceases to be one."""
@@ -265,7 +266,7 @@ class _Change:
         rows = self.index.contents(self.connection, np.union1d(left, right))
         contents, keys, bits = self._entries_of(rows)
         held = self._held_of(rows)
-        _, hubs = self.finder.hubs_around(self.connection, held, self._value_delta, self._new_rows)
+        _, hubs = self.finder.hubs_around(self.connection, held, self._value_delta, self._new_identifiers)
         each, first = np.unique(keys, return_index=True)
         bit = bits[first]
         now = self.index.counts(self.connection, each).counts + self.delta.by_key(each)
@@ -387,9 +388,9 @@ class _Change:
             rows += rows_by_key(self.connection, table, "right_no", records, names, within)
         return set(rows)
 
-    def _keep_contents(self, contents: Numbers) -> None:
-        with self.bench.given("chosen_content", pa.table({"content_no": contents})):
-            self.bench.delete("content", "content_no not in (select content_no from chosen_content)")
+    def _new_identifiers(self) -> pa.Table:
+        """Number and identifiers of the batch's contents: the index does not have the new ones yet."""
+        return self.bench.arrow("select digest as content_no, identifiers from digested")
 
     def _add(self, rows: pa.Table | None, *, before: bool = False) -> None:
         """Add stored contents to the table `content`."""

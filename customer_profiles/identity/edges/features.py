@@ -51,28 +51,72 @@ def extra_field(name: str) -> str:
     return f"extra_{safe}" if safe == name else f"extra_{safe}_{zlib.crc32(name.encode()):08x}"
 
 
-def load_content(
-    bench: Workbench,
-    records: pa.Table,
-    extras: Iterable[str],
-    *,
-    by_digest: bool = False,
-) -> None:
+def load_content(bench: Workbench, records: pa.Table, extras: Iterable[str]) -> None:
     """Write the tables `content` (one row a distinct normalised content) and `member` (record_no to
     content_no).
+
+    Contents are numbered from 0 in the order of their digests, in 32 bits.
 
     Args:
         bench: a workbench.
         records: identity records, one row a live record.
         extras: the extra attributes to keep, by name; one that the records lack is null throughout.
-        by_digest: whether a content's number is its digest (62 bits), the same in every batch; otherwise contents
-            are numbered from 0 in the order of their digests, in 32 bits.
+    """
+    load_digested(bench, records, extras)
+    bench.make(
+        "numbered",
+        """
+        select digest, min(record_no) as first_record_no, count(*) as copies,
+            (row_number() over (order by digest) - 1)::integer as content_no
+        from digested group by digest
+        """,
+    )
+    bench.make(
+        "member",
+        """
+        select record_no, content_no, copies,
+            (row_number() over (partition by content_no order by record_no))::integer as copy_no
+        from digested join numbered using (digest)
+        """,
+    )
+    bench.make(
+        "content",
+        _content_query(
+            "n.content_no, n.copies",
+            f"{_SAYING} d join numbered n on n.digest = d.digest and n.first_record_no = d.record_no",
+        ),
+    )
+    bench.drop("digested", "numbered")
+
+
+def load_content_of(bench: Workbench, records: Iterable[int]) -> None:
+    """Write the table `content` of some records of the table `digested`, each of another content.
+
+    A content's number is its digest (62 bits), the same in every batch.
+    """
+    with bench.given("speaker", pa.table({"record_no": pa.array(records, pa.int64())})):
+        bench.make(
+            "content",
+            _content_query(
+                "d.digest as content_no, 1::bigint as copies",
+                f"{_SAYING} d semi join speaker using (record_no)",
+            ),
+        )
+
+
+def load_digested(bench: Workbench, records: pa.Table, extras: Iterable[str]) -> None:
+    """Write the table `digested`: what each record says, normalised, and the digest of it.
+
+    Args:
+        bench: a workbench.
+        records: identity records, one row a live record.
+        extras: the extra attributes to keep, by name; one that the records lack is null throughout.
     """
     extras = tuple(extras)
     fields = (*PLACE_FIELDS, *(extra_field(name) for name in extras))
     with bench.given("identity_record", _complete(records, extras)):
         bench.make(
-            "normalised",
+            "digested",
             f"""
         with told as (
             -- One call in a lambda: every call of its own compiles its patterns again, a millisecond each.
@@ -95,21 +139,18 @@ def load_content(
                 coalesce(list_sort(list_distinct(list_transform(identifiers,
                     lambda i: i.kind || chr(31) || i.value))), []) as identifiers
             from told
+        ),
+        normalised as (
+            select
+                * exclude (name, name_words, given, address_line),
+                told_address(address_line) as address_line,
+                array_to_string(string_split(name, ' ')[1:{NAME_TOKENS}], ' ') as name,
+                list_sort(list_distinct(string_split(name_words, ' ')[1:{2 * NAME_TOKENS}]))[1:{NAME_TOKENS}]
+                    as name_words,
+                nullif(regexp_extract(case when given is not null then given || ' ' else name end,
+                    '^(?:(?:{TITLES}) )*([^ ]+) ', 1), '') as first_name
+            from text
         )
-        select
-            * exclude (name, name_words, given, address_line),
-            told_address(address_line) as address_line,
-            array_to_string(string_split(name, ' ')[1:{NAME_TOKENS}], ' ') as name,
-            list_sort(list_distinct(string_split(name_words, ' ')[1:{2 * NAME_TOKENS}]))[1:{NAME_TOKENS}]
-                as name_words,
-            nullif(regexp_extract(case when given is not null then given || ' ' else name end,
-                '^(?:(?:{TITLES}) )*([^ ]+) ', 1), '') as first_name
-        from text
-    """,
-        )
-    bench.make(
-        "digested",
-        f"""
         select *, content_digest(concat_ws(chr(30),
             coalesce(name, ''), coalesce(array_to_string(name_words, ' '), ''), coalesce(first_name, ''),
             coalesce(birth_date, ''), coalesce(postcode, ''),
@@ -117,42 +158,26 @@ def load_content(
             array_to_string(emails, chr(31)), array_to_string(phones, chr(31)),
             array_to_string(identifiers, chr(31)))) as digest
         from normalised
-    """,
-    )
-    bench.drop("normalised")
-    number = "digest" if by_digest else "(row_number() over (order by digest) - 1)::integer"
-    bench.make(
-        "numbered",
-        f"""
-        select digest, min(record_no) as first_record_no, count(*) as copies, {number} as content_no
-        from digested group by digest
-    """,
-    )
-    bench.make(
-        "member",
-        """
-        select record_no, content_no, copies,
-            (row_number() over (partition by content_no order by record_no))::integer as copy_no
-        from digested join numbered using (digest)
-    """,
-    )
-    bench.make(
-        "content",
-        """
-        select n.content_no, n.copies, d.* exclude (record_no),
+        """,
+        )
+
+
+_SAYING = "(select *, sorted_words(address_line) as address_words from digested)"
+
+
+def _content_query(number: str, records: str) -> str:
+    return f"""
+        select {number}, d.* exclude (record_no),
             array_to_string(d.name_words, ' ') as name_set,
             d.postcode || ' ' || d.city as postcode_city,
             d.address_words || ' ' || d.postcode as address_postcode,
             case
-                when d.postcode similar to '[a-z]{1,2}[0-9][a-z0-9]?[0-9][a-z]{2}' then d.postcode[:-4]
+                when d.postcode similar to '[a-z]{{1,2}}[0-9][a-z0-9]?[0-9][a-z]{{2}}' then d.postcode[:-4]
                 else d.postcode[1:3]
             end as outcode,
             coalesce(nullif(regexp_extract(d.postcode, '^[a-z]+'), ''), d.postcode[1:2]) as postcode_area
-        from (select *, sorted_words(address_line) as address_words from digested) d
-        join numbered n on n.digest = d.digest and n.first_record_no = d.record_no
-    """,
-    )
-    bench.drop("digested", "numbered")
+        from {records}
+    """
 
 
 def _complete(records: pa.Table, extras: tuple[str, ...]) -> pa.Table:

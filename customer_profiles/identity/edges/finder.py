@@ -71,10 +71,14 @@ class EdgeFinder:
 
     def hubs(self, connection: sa.Connection, held: Held) -> Numbers:
         """The keys of those identifier values that are hubs, rising."""
-        return self.hubs_around(connection, held, NO_DELTA, None)[0]
+        return self.hubs_around(connection, held, NO_DELTA)[0]
 
     def hubs_around(
-        self, connection: sa.Connection, held: Held, delta: Delta, new_rows: pa.Table | None
+        self,
+        connection: sa.Connection,
+        held: Held,
+        delta: Delta,
+        new_identifiers: Callable[[], pa.Table] | None = None,
     ) -> tuple[Numbers, Numbers]:
         """The keys of those identifier values that are hubs before a batch, and after it; rising.
 
@@ -82,7 +86,8 @@ class EdgeFinder:
             connection: Reading the state store.
             held: The values.
             delta: What the batch does to the index, not yet in it.
-            new_rows: Number and identifiers (content_no, identifiers) of contents that are not yet in the index.
+            new_identifiers: Gives number and identifiers (content_no, identifiers) of contents that are not yet in the
+                index.
         """
         keys, first = np.unique(held.keys, return_index=True)
         if not len(keys):
@@ -96,7 +101,9 @@ class EdgeFinder:
         watched = [(hub, single_login & ~hub) for hub in (before, after)]
         if any(asked.any() for _, asked in watched):
             holders = [counts.holders(watched[0][1]), delta.holders(counts, watched[1][1])]
-            logins = self._logins(connection, np.unique(np.concatenate([of for _, of in holders])), new_rows)
+            logins = self._logins(
+                connection, np.unique(np.concatenate([of for _, of in holders])), new_identifiers
+            )
             for (hub, _), (place, content) in zip(watched, holders, strict=True):
                 known: dict[int, set[str]] = {}
                 for at, of in zip(place.tolist(), content.tolist(), strict=True):
@@ -105,13 +112,13 @@ class EdgeFinder:
         return keys[before], keys[after]
 
     def _logins(
-        self, connection: sa.Connection, contents: Numbers, new_rows: pa.Table | None
+        self, connection: sa.Connection, contents: Numbers, new_identifiers: Callable[[], pa.Table] | None
     ) -> dict[int, list[str]]:
         """By content the user IDs that it states; contents that state none are left out."""
         prefix = f"{LOG_IN}\x1f"
         found: dict[int, list[str]] = {}
         stored = self.index.contents(connection, contents, ("content_no", "identifiers"))
-        for table in (stored, new_rows):
+        for table in (stored, new_identifiers() if new_identifiers else None):
             if table is None or not table.num_rows:
                 continue
             lists = table["identifiers"].combine_chunks()

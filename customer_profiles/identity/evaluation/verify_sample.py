@@ -30,7 +30,7 @@ from customer_profiles.identity.edges.edges import (
     keep_scored,
     pairs_of_records,
 )
-from customer_profiles.identity.edges.features import load_content
+from customer_profiles.identity.edges.features import load_content_of, load_digested
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_rows import read_entries, rows_of
@@ -105,9 +105,11 @@ class _Surroundings:
 
     def _own_contents(self, records: pa.Table) -> pa.Table:
         """The index rows of the records' contents; what the graph has taken in of the records is compared on the way."""
-        load_content(self._bench, records, self._bundle.extras, by_digest=True)
-        rows = self._bench.arrays("select content_no from member order by record_no")
-        contents = np.asarray(rows["content_no"], dtype=np.int64)
+        load_digested(self._bench, records, self._bundle.extras)
+        rows = self._bench.arrays("select record_no, digest from digested order by record_no")
+        contents = np.asarray(rows["digest"], dtype=np.int64)
+        _, first = np.unique(contents, return_index=True)
+        load_content_of(self._bench, rows["record_no"][first].tolist())
         numbers = records["record_no"].to_pylist()
         self.comparing.compare(
             Part.RECORD,
