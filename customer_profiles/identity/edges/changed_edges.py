@@ -24,13 +24,10 @@ from customer_profiles.identity.edges.batch_contents import BatchContents, sorte
 from customer_profiles.identity.edges.edges import (
     PROBABILISTIC,
     Edges,
-    found_columns,
-    keep_scored,
     pairs_of_records,
 )
-from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND, load_content_of, load_digested
+from customer_profiles.identity.edges.features import load_content_of, load_digested
 from customer_profiles.identity.edges.finder import EdgeFinder
-from customer_profiles.identity.edges.identifiers import load_held
 from customer_profiles.identity.edges.index_delta import NONE, Delta, Held, Numbers, columns, joined
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.index_rows import (
@@ -264,8 +261,11 @@ class _Change:
     def _supported(self, left: Numbers, right: Numbers) -> tuple[Numbers, Numbers, Numbers]:
         """These pairs with what they share that lives now; those that share nothing are left out."""
         rows = self.index.contents(self.connection, np.union1d(left, right))
-        contents, keys, bits = self._entries_of(rows)
-        held = self._held_of(rows)
+        if rows is None or not rows.num_rows:
+            return NONE, NONE, NONE
+        bring_back_content(self.bench, rows, self.bundle, self.settings)
+        held = self.finder.held()
+        contents, keys, bits = read_entries(self.bench, self.finder.kinds, self.bundle)
         _, hubs = self.finder.hubs_around(self.connection, held, self._value_delta, self._new_identifiers)
         each, first = np.unique(keys, return_index=True)
         bit = bits[first]
@@ -292,11 +292,8 @@ class _Change:
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
-        self.bench.make_empty("found", found_columns())
-        if len(left):
-            pairs = pa.table({"left_no": left, "right_no": right, "support": support})
-            self.finder.load_weights(self._rows_of(np.union1d(left, right)), pairs)
-            keep_scored(self.bench, self.finder.kinds, self.bundle, self.settings)
+        pairs = pa.table({"left_no": left, "right_no": right, "support": support})
+        self.finder.load_found(self._rows_of(np.union1d(left, right)), pairs)
         return len(left)
 
     def _rows_of(self, contents: Numbers) -> pa.Table:
@@ -396,20 +393,6 @@ class _Change:
         """Add stored contents to the table `content`."""
         if rows is not None and rows.num_rows:
             add_contents(self.bench, rows, self.bundle, before=before)
-
-    def _held_of(self, rows: pa.Table | None) -> Held:
-        if rows is None or not rows.num_rows:
-            return Held(NONE, NONE.astype(np.int32), NONE, NONE.astype(np.bool_))
-        bring_back_content(self.bench, rows, self.bundle, self.settings)
-        return self.finder.held()
-
-    def _entries_of(self, rows: pa.Table | None) -> tuple[Numbers, Numbers, Numbers]:
-        """The entries of stored contents."""
-        if rows is None or not rows.num_rows:
-            return NONE, NONE, NONE
-        bring_back_content(self.bench, rows, self.bundle, self.settings)
-        load_held(self.bench, IDENTIFIERS_A_KIND)
-        return read_entries(self.bench, self.finder.kinds, self.bundle)
 
     def _only(self, rows: pa.Table | None, contents: Numbers) -> pa.Table | None:
         return None if rows is None else rows.filter(_is_in(rows["content_no"], contents))

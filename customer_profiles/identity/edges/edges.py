@@ -132,7 +132,7 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
             candidates += load_candidates(bench, part, parts)
             load_levels(bench, scoring)
             load_weights(bench, scoring)
-            keep_scored(bench, kinds, bundle, settings)
+            bench.add("found", kept_query(kinds, bundle, settings))
         hubs = bench.execute("select kind, value, holders, reason from hub order by kind, value").fetchall()
         least = round(bundle.edge_threshold * UNITS_A_BIT)
         return Edges(
@@ -156,13 +156,8 @@ def found_columns(number: str = "bigint") -> str:
     )
 
 
-def keep_scored(
-    bench: Workbench,
-    kinds: tuple[str, ...],
-    bundle: ModelBundle,
-    settings: IdentitySettings,
-) -> None:
-    """Keep the pairs of the table `scored` that an identifier joins or whose weight reaches the review band, in `found`."""
+def kept_query(kinds: tuple[str, ...], bundle: ModelBundle, settings: IdentitySettings) -> str:
+    """The query for the rows of `found`: the pairs in `scored` that an identifier joins or whose weight reaches the review band."""
     weights = []
     for bit, kind in enumerate(kinds):
         rule = settings.identifiers[kind]
@@ -179,10 +174,7 @@ def keep_scored(
         for weight, bit, shared in weights
     )
     shared_identifier = f"case {cases} end" if cases else "null::struct(weight bigint, kind bigint)"
-    bench.add(
-        "found",
-        f"""
-        with judged as (select *, {shared_identifier} as shared from scored)
+    return f"""
         select left_no, right_no,
             greatest(weight::bigint, coalesce(shared.weight, weight)) as weight,
             case when shared.weight >= weight then shared.kind
@@ -190,10 +182,9 @@ def keep_scored(
                  else shared.kind end as kind,
             conflicts = {NAME_CONFLICT + DATE_CONFLICT} as conflict,
             support
-        from judged
+        from (select *, {shared_identifier} as shared from scored)
         where shared is not null or weight >= {round(bundle.review_floor * UNITS_A_BIT)}
-        """,
-    )
+    """
 
 
 def pairs_of_records(bench: Workbench, condition: str) -> Pairs:

@@ -9,13 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
+from customer_profiles.identity.edges.edges import found_columns, kept_query
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
 from customer_profiles.identity.edges.frequencies import Shares
 from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules, load_live_holders
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
-from customer_profiles.identity.edges.scoring import compile_scoring, load_weights_of
+from customer_profiles.identity.edges.scoring import add_kept, compile_scoring
 from customer_profiles.identity.edges.workbench import WarmWorkbench, Workbench
 from customer_profiles.identity.graph.stored_graph import Exclusive
 from customer_profiles.identity.model.bundle import ModelBundle
@@ -55,15 +56,18 @@ class EdgeFinder:
         with self._bench.given("hub", pa.table({"key": hubs.view(np.uint64)})):
             load_live_holders(self._bench, self.settings)
 
-    def load_weights(self, rows: pa.Table, pairs: pa.Table) -> None:
-        """Score pairs into the table `scored`.
+    def load_found(self, rows: pa.Table, pairs: pa.Table) -> None:
+        """Score pairs, and write those that are edges or for review into the table `found`.
 
         Args:
             rows: The index rows of their contents.
             pairs: Columns left_no, right_no, support.
         """
-        features = features_of(self._bench, rows, self.bundle, self.settings)
-        load_weights_of(self._bench, self._scoring, features, pairs)
+        self._bench.make_empty("found", found_columns())
+        if pairs.num_rows:
+            features = features_of(self._bench, rows, self.bundle, self.settings)
+            kept = kept_query(self.kinds, self.bundle, self.settings)
+            add_kept(self._bench, self._scoring, features, pairs, "found", kept)
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -158,32 +158,37 @@ def load_weights(bench: Workbench, scoring: CompiledScoring) -> None:
     bench.make("scored", f"with {steps} {_scored(scoring)}")
 
 
-def load_weights_of(bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table) -> None:
-    """Write the table `scored` of a batch's pairs in one statement.
+def add_kept(
+    bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table, table: str, kept: str
+) -> None:
+    """Add to a table what a query keeps of the scores of a batch's pairs; one statement does it all.
 
-    A join in the workbench would write down all columns of one side, and a table of levels all of both.
+    A join in the workbench would write down all columns of one side, and a table of levels those of both.
 
     Args:
         bench: a workbench.
         scoring: the model.
         features: what is compared, one row a content, by rising `content_no`.
         pairs: columns left_no, right_no, support.
+        table: where to.
+        kept: the query, over what `load_weights` writes into `scored`.
     """
     numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
-    steps = [("side", scoring.beside), (LEVELS, scoring.levels), *scoring.steps]
-    query = (
-        f"with {', '.join(f'{name} as not materialized ({sql})' for name, sql in steps)} {_scored(scoring)}"
+    steps = (
+        ("side", scoring.beside),
+        (LEVELS, scoring.levels),
+        *scoring.steps,
+        ("scored", _scored(scoring)),
     )
-    write = bench.make
-    for start in range(0, max(pairs.num_rows, 1), PAIRS_BESIDE):
+    query = f"with {', '.join(f'{name} as not materialized ({sql})' for name, sql in steps)} {kept}"
+    for start in range(0, pairs.num_rows, PAIRS_BESIDE):
         some = pairs.slice(start, PAIRS_BESIDE)
         beside = {"support": some["support"]}
         for number, ending in (("left_no", "_l"), ("right_no", "_r")):
             side = compared.take(np.searchsorted(numbers, some[number].to_numpy()))
             beside |= {name + ending: side[name] for name in scoring.compared}
         with bench.given("beside", pa.table(beside)):
-            write("scored", query)
-        write = bench.add
+            bench.add(table, query)
 
 
 def _scored(scoring: CompiledScoring) -> str:

@@ -26,8 +26,6 @@ from customer_profiles.identity.edges.edges import (
     PROBABILISTIC,
     Edges,
     Pairs,
-    found_columns,
-    keep_scored,
     pairs_of_records,
 )
 from customer_profiles.identity.edges.features import load_content_of, load_digested
@@ -179,9 +177,7 @@ class _Surroundings:
         wanted_pairs = pa.table(
             {"left_no": left[wanted], "right_no": right[wanted], "support": support[wanted]}
         )
-        self._bench.make_empty("found", found_columns())
-        self._finder.load_weights(rows, wanted_pairs)
-        keep_scored(self._bench, self._finder.kinds, self._bundle, self._settings)
+        self._finder.load_found(rows, wanted_pairs)
         few, least = len(self._finder.kinds), round(self._bundle.edge_threshold * UNITS_A_BIT)
         edges = Edges(
             pairs=_touching(pairs_of_records(self._bench, f"kind < {few} or weight >= {least}"), sample),
