@@ -136,8 +136,7 @@ class _Change:
         load_content_of(self.bench, [speaker[content] for content in self.new.tolist()])
         stored = self.index.contents(self.connection, np.union1d(self.gone, self.kept))
         self._gone_rows, self._rewritten = self._only(stored, self.gone), None
-        self._add(self._only(stored, self.kept))
-        self._add(self._gone_rows, before=True)
+        self._add(self._only(stored, self.kept), self._gone_rows)
         held = self.finder.held()
         new, gone = held.of(self.new), _before(held)
         self._value_delta = Delta(new.keys, new.contents, gone.keys, gone.contents)
@@ -152,8 +151,7 @@ class _Change:
             with self.bench.given("chosen_content", pa.table({"content_no": self.again})):
                 self.bench.delete("content", "content_no in (select content_no from chosen_content)")
             self._rewritten = self.index.contents(self.connection, self.again)
-            self._add(self._rewritten)
-            self._add(self._rewritten, before=True)
+            self._add(self._rewritten, self._rewritten)
             held = self.finder.held()
             now = joined([held.of(self.new), held.of(self.again), held.of(self.kept)])
             _, after = self.finder.hubs_around(self.connection, now, self._value_delta, self._new_identifiers)
@@ -173,11 +171,10 @@ class _Change:
     def _write_down_keys(self) -> None:
         """The entries that contents had and have, and so what the index gains and loses."""
         self.finder.load_live_holders(self._hub_now)
-        before = [rows for rows in (self._gone_rows, self._rewritten) if rows is not None]
+        before = [rows for rows in (self._gone_rows, self._rewritten) if rows is not None and rows.num_rows]
         if before:
             self.bench.delete("contact", "content_no < 0")
-            for rows in before:
-                add_contacts(self.bench, rows, self.settings, before=True)
+            add_contacts(self.bench, _one_table(before), self.settings)
         fresh = np.union1d(self.new, self.again)
         with self.bench.given("chosen_content", pa.table({"content_no": fresh})):
             self._written_rows = rows_of(
@@ -389,10 +386,10 @@ class _Change:
         """Number and identifiers of the batch's contents: the index does not have the new ones yet."""
         return self.bench.arrow("select digest as content_no, identifiers from digested")
 
-    def _add(self, rows: pa.Table | None, *, before: bool = False) -> None:
-        """Add stored contents to the table `content`."""
-        if rows is not None and rows.num_rows:
-            add_contents(self.bench, rows, self.bundle, before=before)
+    def _add(self, now: pa.Table | None, before: pa.Table | None) -> None:
+        """Add stored contents to the table `content`, as they are now and as they were."""
+        if now is not None and before is not None and now.num_rows + before.num_rows:
+            add_contents(self.bench, now, before, self.bundle)
 
     def _only(self, rows: pa.Table | None, contents: Numbers) -> pa.Table | None:
         return None if rows is None else rows.filter(_is_in(rows["content_no"], contents))

@@ -65,7 +65,7 @@ class EdgeFinder:
         """
         self._bench.make_empty("found", found_columns())
         if pairs.num_rows:
-            features = features_of(self._bench, rows, self.bundle, self.settings)
+            features = features_of(rows, self.bundle, self.settings)
             kept = kept_query(self.kinds, self.bundle, self.settings)
             add_kept(self._bench, self._scoring, features, pairs, "found", kept)
 

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
@@ -21,18 +22,8 @@ from customer_profiles.settings.identity import IdentitySettings
 Numbers = NDArray[np.int64]
 Part = tuple[int, int, int, bytes]
 _CONTENTS_AT_ONCE = 65_536
-_ROWS, _CONTACT_ROWS, _DERIVING_ROWS = "index_rows", "index_contacts", "index_deriving"
-"""The names by which statements read rows of the index, each with the columns it needs: every column given is read."""
-DERIVED = {
-    "name_set": "array_to_string(name_words, ' ')",
-    "postcode_city": "postcode || ' ' || city",
-    "address_words": "address_sorted",
-    "address_postcode": "address_sorted || ' ' || postcode",
-}
-"""Columns of the table `content` that are made again from others when a row is brought back."""
-_DERIVED_FROM = ("content_no", "name_words", "postcode", "city", "address_line")
-_WITH_SORTED_WORDS = "(select *, sorted_words(address_line) as address_sorted from {})"
-"""Words are sorted once a row."""
+_CONTENT_ROWS, _CONTACT_ROWS = "content_row", "contact_row"
+"""The names by which statements read rows of the index."""
 
 
 def own_columns(extras: Collection[str]) -> tuple[str, ...]:
@@ -78,57 +69,44 @@ def bring_back_content(
     bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
 ) -> None:
     """Write the tables `content` and `contact` from index rows."""
-    with bench.given(_ROWS, _content_rows(rows, bundle)):
-        bench.make("content", _content_query(bundle))
+    with bench.given(_CONTENT_ROWS, _content_rows(rows, bundle)):
+        bench.make("content", f"select * from {_CONTENT_ROWS}")
     with bench.given(_CONTACT_ROWS, _contact_rows(rows, settings)):
-        bench.make("contact", _contact_query(settings))
+        bench.make("contact", f"select * from {_CONTACT_ROWS}")
 
 
-def add_contents(bench: Workbench, rows: pa.Table, bundle: ModelBundle, *, before: bool = False) -> None:
-    """Add index rows to the table `content`; with `before` each under -1 - its number."""
-    with bench.given(_ROWS, _content_rows(rows, bundle)):
-        bench.add("content", _content_query(bundle, _number(before)))
+def add_contents(bench: Workbench, now: pa.Table, before: pa.Table, bundle: ModelBundle) -> None:
+    """Add index rows to the table `content`, those of contents as they were before each under -1 - its number."""
+    rows = pa.concat_tables([_content_rows(now, bundle), _as_before(_content_rows(before, bundle))])
+    with bench.given(_CONTENT_ROWS, rows):
+        bench.add("content", f"select * from {_CONTENT_ROWS}")
 
 
-def add_contacts(
-    bench: Workbench, rows: pa.Table, settings: IdentitySettings, *, before: bool = False
-) -> None:
-    """Add what index rows say to the table `contact`; with `before` each under -1 - its number."""
-    with bench.given(_CONTACT_ROWS, _contact_rows(rows, settings)):
-        bench.add("contact", _contact_query(settings, _number(before)))
-
-
-def _number(before: bool) -> str:
-    return "-1 - content_no" if before else "content_no"
+def add_contacts(bench: Workbench, before: pa.Table, settings: IdentitySettings) -> None:
+    """Add what contents said before to the table `contact`, each under -1 - its number."""
+    with bench.given(_CONTACT_ROWS, _as_before(_contact_rows(before, settings))):
+        bench.add("contact", f"select * from {_CONTACT_ROWS}")
 
 
 def _content_rows(rows: pa.Table, bundle: ModelBundle) -> pa.Table:
-    return rows.select(["content_no", *own_columns(bundle.extras)])
+    """Index rows with the columns of the table `content`."""
+    own = {name: rows[name] for name in ("content_no", *own_columns(bundle.extras))}
+    copies = np.ones(rows.num_rows, dtype=np.int64)
+    return pa.table({**own, "digest": rows["content_no"], "copies": copies, **_derived(rows)})
 
 
 def _contact_rows(rows: pa.Table, settings: IdentitySettings) -> pa.Table:
-    return rows.select(["content_no", *(f"live_{name}" for name in compared_lists(settings))])
+    """Index rows with the columns of the table `contact`."""
+    lists = {name: rows[f"live_{name}"] for name in compared_lists(settings)}
+    return pa.table({"content_no": rows["content_no"], **lists})
 
 
-def _content_query(bundle: ModelBundle, number: str = "content_no") -> str:
-    own = ", ".join((*own_columns(bundle.extras), "content_no as digest"))
-    return f"select {number} as content_no, 1::bigint as copies, {own}, {_derived()} from {_WITH_SORTED_WORDS.format(_ROWS)}"
+def _as_before(rows: pa.Table) -> pa.Table:
+    return rows.set_column(0, "content_no", pa.array(-1 - rows["content_no"].to_numpy()))
 
 
-def _contact_query(settings: IdentitySettings, number: str = "content_no") -> str:
-    lists = ", ".join(f"live_{name} as {name}" for name in compared_lists(settings))
-    return f"select {number} as content_no, {lists} from {_CONTACT_ROWS}"
-
-
-def features_of(
-    bench: Workbench, rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings
-) -> pa.Table:
-    """What comparisons read of index rows, with the columns of the table `feature`, by rising `content_no`."""
-    with bench.given(_DERIVING_ROWS, rows.select(_DERIVED_FROM)):
-        derived = bench.arrow(
-            f"select content_no, {_derived()} from {_WITH_SORTED_WORDS.format(_DERIVING_ROWS)}"
-        )
-    rows, derived = rows.sort_by("content_no"), derived.sort_by("content_no")
+def features_of(rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> pa.Table:
+    """What comparisons read of index rows, with the columns of the table `feature`."""
     left_out = ("name_words", "emails", "phones", "identifiers")
     own = [name for name in own_columns(bundle.extras) if name not in left_out]
     tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
@@ -136,13 +114,22 @@ def features_of(
         {
             **{name: rows[name] for name in ("content_no", *own, *tokens)},
             **{name: rows[f"live_{name}"] for name in compared_lists(settings)},
-            **{name: derived[name] for name in DERIVED},
+            **_derived(rows),
         }
     )
 
 
-def _derived() -> str:
-    return ", ".join(f"{expression} as {name}" for name, expression in DERIVED.items())
+def _derived(rows: pa.Table) -> dict[str, pa.ChunkedArray]:
+    """Columns of the table `content` that are made again from others when a row is brought back."""
+    addresses = rows["address_line"].to_pylist()
+    words = [None if address is None else " ".join(sorted(address.split(" "))) for address in addresses]
+    sorted_words = pa.chunked_array([pa.array(words, pa.string())])
+    return {
+        "name_set": pc.binary_join(rows["name_words"], " "),
+        "postcode_city": pc.binary_join_element_wise(rows["postcode"], rows["city"], " "),
+        "address_words": sorted_words,
+        "address_postcode": pc.binary_join_element_wise(sorted_words, rows["postcode"], " "),
+    }
 
 
 def read_entries(

@@ -168,12 +168,13 @@ def add_kept(
     Args:
         bench: a workbench.
         scoring: the model.
-        features: what is compared, one row a content, by rising `content_no`.
+        features: what is compared, one row a content.
         pairs: columns left_no, right_no, support.
         table: where to.
         kept: the query, over what `load_weights` writes into `scored`.
     """
     numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
+    rising = np.argsort(numbers)
     steps = (
         ("side", scoring.beside),
         (LEVELS, scoring.levels),
@@ -185,7 +186,7 @@ def add_kept(
         some = pairs.slice(start, PAIRS_BESIDE)
         beside = {"support": some["support"]}
         for number, ending in (("left_no", "_l"), ("right_no", "_r")):
-            side = compared.take(np.searchsorted(numbers, some[number].to_numpy()))
+            side = compared.take(rising[np.searchsorted(numbers, some[number].to_numpy(), sorter=rising)])
             beside |= {name + ending: side[name] for name in scoring.compared}
         with bench.given("beside", pa.table(beside)):
             bench.add(table, query)

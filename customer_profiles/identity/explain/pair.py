@@ -155,7 +155,7 @@ def explain_pairs(
     wanted = sorted({(left, right) for left, right in of_pair.values()})
     with workbench() as bench:
         kinds = load_kind_rules(bench, settings)
-        with bench.given("feature", features_of(bench, rows, bundle, settings)):
+        with bench.given("feature", features_of(rows, bundle, settings)):
             scores = _scores(bench, bundle, wanted)
         bring_back_content(bench, rows, bundle, settings)
         load_held(bench, IDENTIFIERS_A_KIND)
