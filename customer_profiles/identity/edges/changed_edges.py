@@ -170,7 +170,7 @@ class _Change:
 
     def _write_down_keys(self) -> None:
         """The entries that contents had and have, and so what the index gains and loses."""
-        self.finder.load_live_holders(self._hub_now)
+        self.finder.load_contacts(self._hub_now)
         before = [rows for rows in (self._gone_rows, self._rewritten) if rows is not None and rows.num_rows]
         if before:
             self.bench.delete("contact", "content_no < 0")

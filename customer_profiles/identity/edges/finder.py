@@ -12,7 +12,13 @@ import sqlalchemy as sa
 from customer_profiles.identity.edges.edges import found_columns, kept_query
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
 from customer_profiles.identity.edges.frequencies import Shares
-from customer_profiles.identity.edges.identifiers import LOG_IN, load_held, load_kind_rules, load_live_holders
+from customer_profiles.identity.edges.identifiers import (
+    LIVE,
+    LOG_IN,
+    load_contacts,
+    load_held,
+    load_kind_rules,
+)
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
@@ -51,10 +57,10 @@ class EdgeFinder:
         """The workbench, with the kinds of identifiers loaded."""
         return self._bench
 
-    def load_live_holders(self, hubs: Numbers) -> None:
-        """Write the tables `holder` and `contact` from `held`, given the keys of the values that are hubs."""
+    def load_contacts(self, hubs: Numbers) -> None:
+        """Write the table `contact` from `held`, given the keys of the values that are hubs."""
         with self._bench.given("hub", pa.table({"key": hubs.view(np.uint64)})):
-            load_live_holders(self._bench, self.settings)
+            load_contacts(self._bench, self.settings, LIVE)
 
     def load_found(self, rows: pa.Table, pairs: pa.Table) -> None:
         """Score pairs, and write those that are edges or for review into the table `found`.

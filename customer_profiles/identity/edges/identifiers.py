@@ -13,6 +13,8 @@ from customer_profiles.settings.identity import IdentitySettings
 
 LIST_KINDS: Mapping[str, str] = {"email": "emails", "phone": "phones"}
 LOG_IN = "user_id"
+LIVE = "held anti join hub using (key)"
+"""Where the values are that are no hubs."""
 
 
 def load_holders(bench: Workbench, settings: IdentitySettings, identifiers_a_kind: int) -> tuple[str, ...]:
@@ -107,8 +109,8 @@ def load_hubs(bench: Workbench) -> None:
 
 def load_live_holders(bench: Workbench, settings: IdentitySettings) -> None:
     """Write the tables `holder` (content_no, kind, value, key) of values whose keys are not in `hub`, and `contact`."""
-    bench.make("holder", "select content_no, kind, value, key from held anti join hub using (key)")
-    _load_contacts(bench, settings)
+    bench.make("holder", f"select content_no, kind, value, key from {LIVE}")
+    load_contacts(bench, settings, "holder")
 
 
 def evidence_kinds(settings: IdentitySettings) -> tuple[str, ...]:
@@ -121,8 +123,14 @@ def evidence_column(kind: str) -> str:
     return LIST_KINDS.get(kind, f"evidence_{kind}")
 
 
-def _load_contacts(bench: Workbench, settings: IdentitySettings) -> None:
-    """Write the table `contact`: for each content with live values to compare, the values by kind."""
+def load_contacts(bench: Workbench, settings: IdentitySettings, holders: str) -> None:
+    """Write the table `contact`: for each content with live values to compare, the values by kind.
+
+    Args:
+        bench: a workbench.
+        settings: which kinds are compared.
+        holders: where the live values are: the table `holder`, or `LIVE`.
+    """
     kinds = dict.fromkeys((*LIST_KINDS, *evidence_kinds(settings)))
     bench.make(
         "contact",
@@ -137,7 +145,7 @@ def _load_contacts(bench: Workbench, settings: IdentitySettings) -> None:
                 for kind in kinds
             )
         }
-            from holder group by content_no
+            from {holders} group by content_no
         )
     """,
     )

@@ -117,7 +117,7 @@ class _Surroundings:
         )
         held = self._finder.held()
         hubs = self._finder.hubs(self._connection, held)
-        self._finder.load_live_holders(hubs)
+        self._finder.load_contacts(hubs)
         self._hubs = hubs
         own = rows_of(self._bench, self._finder.shares, self._bundle, self._settings, "true")
         own = own.sort_by("content_no")
