@@ -5,11 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.index_delta import Numbers
-from customer_profiles.identity.edges.workbench import Workbench
 from customer_profiles.identity.tables import resolved_record
 from customer_profiles.state.bulk import rows_by_key
 
@@ -66,7 +64,7 @@ class BatchContents:
         self.kept = np.setdiff1d(touched, np.concatenate([self.new, self.gone]))
 
     def members_of(self, contents: Numbers) -> tuple[Numbers, Numbers]:
-        """Contents and records, pair by pair, after the batch."""
+        """Contents and records after the batch, pair by pair, sorted."""
         unknown = sorted_numbers(content for content in contents.tolist() if content not in self._members)
         for content, record in self._stored_members(unknown):
             self._held_before.setdefault(content, set()).add(record)
@@ -92,11 +90,6 @@ class BatchContents:
         numbers, counts = np.unique(found, return_counts=True)
         return set(numbers[counts > 1].tolist())
 
-    def load_members(self, bench: Workbench, contents: Numbers) -> None:
-        """Write the table `member` of these contents into a workbench."""
-        found, records = self.members_of(contents)
-        load_members(bench, found, records)
-
     def _stored_members(self, contents: Numbers) -> list[tuple[int, int]]:
         rows = rows_by_key(
             self._connection,
@@ -107,27 +100,6 @@ class BatchContents:
             within={"generation": self._generation},
         )
         return [(content, record) for content, record in rows]
-
-
-def load_members(bench: Workbench, contents: Numbers, records: Numbers) -> None:
-    """Write the table `member` into a workbench.
-
-    Args:
-        bench: A workbench.
-        contents: Pair by pair with `records`: which record has which content.
-        records: Each once.
-    """
-    order = np.lexsort((records, contents))
-    contents, records = contents[order], records[order]
-    _, first, place, copies = np.unique(contents, return_index=True, return_inverse=True, return_counts=True)
-    members = {
-        "record_no": records,
-        "content_no": contents,
-        "copies": copies[place],
-        "copy_no": (np.arange(len(contents)) - first[place] + 1).astype(np.int32),
-    }
-    with bench.given("record_of", pa.table(members)):
-        bench.make("member", "select * from record_of")
 
 
 def sorted_numbers(numbers: Iterable[int]) -> Numbers:

@@ -11,7 +11,7 @@ Everything is looked up through the index; nothing is scanned. All of it happens
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,6 +21,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.batch_contents import BatchContents, sorted_numbers
+from customer_profiles.identity.edges.copies import Copies
 from customer_profiles.identity.edges.edges import (
     PROBABILISTIC,
     Edges,
@@ -37,7 +38,7 @@ from customer_profiles.identity.edges.index_rows import (
     read_entries,
     rows_of,
 )
-from customer_profiles.identity.edges.scoring import UNITS_A_BIT
+from customer_profiles.identity.edges.workbench import Column
 from customer_profiles.identity.graph.graph_store import StoredEdge
 from customer_profiles.identity.tables import edge, review_pair
 from customer_profiles.state.bulk import rows_by_key
@@ -122,12 +123,11 @@ class _Change:
         self._count_keys()
         self._pair_with_holders()
         self._pair_at_crossings()
-        scored = self._score()
-        edges, old_edges, old_review = self._in_records(scored)
+        edges, old_edges, old_review = self._in_records(*self._score())
         self._write()
         _, rewritten = self.batch.members_of(self.again)
         return ChangedEdges(
-            edges, old_edges, old_review, self.batch.now, frozenset(rewritten.tolist()), scored
+            edges, old_edges, old_review, self.batch.now, frozenset(rewritten.tolist()), edges.candidates
         )
 
     def _find_hubs(self) -> None:
@@ -284,14 +284,13 @@ class _Change:
         )
         return left, right, support
 
-    def _score(self) -> int:
-        """Score all pairs into the table `found`; gives how many there were."""
+    def _score(self) -> tuple[Mapping[str, Column], int]:
+        """Score all pairs of contents; gives those found, and how many there were."""
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
         pairs = pa.table({"left_no": left, "right_no": right, "support": support})
-        self.finder.load_found(self._rows_of(np.union1d(left, right)), pairs)
-        return len(left)
+        return self.finder.found(self._rows_of(np.union1d(left, right)), pairs), len(left)
 
     def _rows_of(self, contents: Numbers) -> pa.Table:
         """The index rows of these contents: those just written, and stored ones."""
@@ -301,20 +300,14 @@ class _Change:
         return _one_table([self._written_rows, *([] if stored is None else [stored])])
 
     def _in_records(
-        self, candidates: int
+        self, found: Mapping[str, Column], candidates: int
     ) -> tuple[Edges, dict[tuple[int, int], StoredEdge], dict[tuple[int, int], int]]:
         """The pairs of contents as pairs of records, and the stored pairs whose place they take."""
-        rows = self.bench.arrays("select left_no, right_no from found")
-        self.batch.load_members(
-            self.bench,
-            np.unique(np.concatenate([np.asarray(rows[n], dtype=np.int64) for n in ("left_no", "right_no")])),
-        )
-        few, least = self.few, round(self.bundle.edge_threshold * UNITS_A_BIT)
-        pairs = pairs_of_records(self.bench, "true")
-        strong = (pairs.kind < few) | (pairs.weight >= least)
+        copies = Copies(*self.batch.members_of(np.union1d(found["left_no"], found["right_no"])))
+        pairs, review = self.finder.edges_and_review(pairs_of_records(found, copies))
         edges = Edges(
-            pairs=pairs.of(strong),
-            review=pairs.of(~strong),
+            pairs=pairs,
+            review=review,
             kinds=(*self.finder.kinds, PROBABILISTIC),
             supports=(*self.finder.kinds, *(rule.name for rule in self.bundle.rules)),
             hubs=(),

@@ -5,6 +5,7 @@ live blocking key with a score from the edge threshold up. Its weight is the gre
 whole numbers of 1/1024 bit.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from customer_profiles.identity.edges.blocking import load_candidates
+from customer_profiles.identity.edges.copies import Copies
 from customer_profiles.identity.edges.frequencies import load_features
 from customer_profiles.identity.edges.preparation import compared_lists, prepare, prepare_keys
 from customer_profiles.identity.edges.scoring import (
@@ -22,13 +24,19 @@ from customer_profiles.identity.edges.scoring import (
     load_levels,
     load_weights,
 )
-from customer_profiles.identity.edges.workbench import Workbench, workbench
+from customer_profiles.identity.edges.workbench import Column, workbench
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings, Joins
 
 PROBABILISTIC = "probabilistic"
-COPIES_IN_FULL = 8
 CONTENTS_A_PART = 60_000
+_FOUND = "left_no integer, right_no integer, weight bigint, kind bigint, conflict boolean, support bigint"
+
+NOTHING_FOUND: Mapping[str, Column] = {
+    name: np.zeros(0, dtype=np.int64)
+    for name in ("left_no", "right_no", "weight", "kind", "conflict", "support")
+}
+"""What `kept_query` gives where there are no pairs."""
 
 Integers = npt.NDArray[np.int64]
 
@@ -126,7 +134,7 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
         parts = max(1, round(contents / CONTENTS_A_PART))
         # What scoring does not read any more would stand beside it in memory.
         bench.drop("content", "contact", "held", "holder", "atom")
-        bench.make_empty("found", found_columns("integer"))
+        bench.make_empty("found", _FOUND)
         candidates = 0
         for part in range(parts):
             candidates += load_candidates(bench, part, parts)
@@ -134,26 +142,18 @@ def find_edges(records: pa.Table, bundle: ModelBundle, settings: IdentitySetting
             load_weights(bench, scoring)
             bench.add("found", kept_query(kinds, bundle, settings))
         hubs = bench.execute("select kind, value, holders, reason from hub order by kind, value").fetchall()
+        member = bench.arrays("select content_no, record_no from member")
+        copies = Copies.of(np.asarray(member["content_no"]), np.asarray(member["record_no"]))
         least = round(bundle.edge_threshold * UNITS_A_BIT)
+        strong = f"kind < {len(kinds)} or weight >= {least}"
         return Edges(
-            pairs=pairs_of_records(bench, f"kind < {len(kinds)} or weight >= {least}"),
-            review=pairs_of_records(bench, f"kind = {len(kinds)} and weight < {least}"),
+            pairs=pairs_of_records(bench.arrays(f"select * from found where {strong}"), copies),
+            review=pairs_of_records(bench.arrays(f"select * from found where not ({strong})"), copies),
             kinds=(*kinds, PROBABILISTIC),
             supports=(*kinds, *(rule.name for rule in bundle.rules)),
             hubs=tuple(Hub(*row) for row in hubs),
             candidates=candidates,
         )
-
-
-def found_columns(number: str = "bigint") -> str:
-    """The columns of the table `found`.
-
-    Args:
-        number: The type of a content's number.
-    """
-    return (
-        f"left_no {number}, right_no {number}, weight bigint, kind bigint, conflict boolean, support bigint"
-    )
 
 
 def kept_query(kinds: tuple[str, ...], bundle: ModelBundle, settings: IdentitySettings) -> str:
@@ -187,36 +187,16 @@ def kept_query(kinds: tuple[str, ...], bundle: ModelBundle, settings: IdentitySe
     """
 
 
-def pairs_of_records(bench: Workbench, condition: str) -> Pairs:
-    """The pairs of contents in `found` that fulfil a condition, as pairs of records (table `member`).
-
-    Of many copies of one content only the first few meet other contents; the others meet the first copy.
-    Otherwise a thousand copies of one person would be half a million edges.
-    """
-    rows = bench.arrays(f"""
-        with pair as (
-            select least(a.record_no, b.record_no) as left_record, greatest(a.record_no, b.record_no) as right_record,
-                k.*
-            from (select * from found where {condition}) k
-            join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
-            join member b on b.content_no = k.right_no and b.copy_no <= {COPIES_IN_FULL}
-            where k.left_no <> k.right_no
-            union all
-            select a.record_no, b.record_no, k.*
-            from (select * from found where {condition}) k
-            join member a on a.content_no = k.left_no and a.copy_no <= {COPIES_IN_FULL}
-            join member b on b.content_no = k.left_no and b.copy_no > a.copy_no
-                and (b.copy_no <= {COPIES_IN_FULL} or a.copy_no = 1)
-            where k.left_no = k.right_no
-        )
-        select left_record, right_record, weight, kind, conflict, support
-        from pair order by left_record, right_record
-    """)
+def pairs_of_records(found: Mapping[str, Column], copies: Copies) -> Pairs:
+    """Pairs of contents, with the columns that `kept_query` gives, as pairs of records."""
+    at, left, right = copies.pairs(np.asarray(found["left_no"]), np.asarray(found["right_no"]))
+    order = np.lexsort((right, left))
+    at = at[order]
     return Pairs(
-        left=np.asarray(rows["left_record"], dtype=np.int64),
-        right=np.asarray(rows["right_record"], dtype=np.int64),
-        weight=np.asarray(rows["weight"], dtype=np.int64),
-        kind=np.asarray(rows["kind"], dtype=np.int64),
-        conflict=np.asarray(rows["conflict"], dtype=np.bool_),
-        support=np.asarray(rows["support"], dtype=np.int64),
+        left=left[order],
+        right=right[order],
+        weight=np.asarray(found["weight"], dtype=np.int64)[at],
+        kind=np.asarray(found["kind"], dtype=np.int64)[at],
+        conflict=np.asarray(found["conflict"], dtype=np.bool_)[at],
+        support=np.asarray(found["support"], dtype=np.int64)[at],
     )

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import sqlalchemy as sa
 
-from customer_profiles.identity.edges.edges import found_columns, kept_query
+from customer_profiles.identity.edges.edges import NOTHING_FOUND, Pairs, kept_query
 from customer_profiles.identity.edges.features import IDENTIFIERS_A_KIND
 from customer_profiles.identity.edges.frequencies import Shares
 from customer_profiles.identity.edges.identifiers import (
@@ -22,8 +22,8 @@ from customer_profiles.identity.edges.identifiers import (
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
-from customer_profiles.identity.edges.scoring import add_kept, compile_scoring
-from customer_profiles.identity.edges.workbench import WarmWorkbench, Workbench
+from customer_profiles.identity.edges.scoring import UNITS_A_BIT, compile_scoring, kept_of
+from customer_profiles.identity.edges.workbench import Column, WarmWorkbench, Workbench
 from customer_profiles.identity.graph.stored_graph import Exclusive
 from customer_profiles.identity.model.bundle import ModelBundle
 from customer_profiles.settings.identity import IdentitySettings
@@ -62,18 +62,24 @@ class EdgeFinder:
         with self._bench.given("hub", pa.table({"key": hubs.view(np.uint64)})):
             load_contacts(self._bench, self.settings, LIVE)
 
-    def load_found(self, rows: pa.Table, pairs: pa.Table) -> None:
-        """Score pairs, and write those that are edges or for review into the table `found`.
+    def found(self, rows: pa.Table, pairs: pa.Table) -> Mapping[str, Column]:
+        """Score pairs of contents; gives those that are edges or for review, as `kept_query` does.
 
         Args:
-            rows: The index rows of their contents.
+            rows: The index rows of the contents.
             pairs: Columns left_no, right_no, support.
         """
-        self._bench.make_empty("found", found_columns())
-        if pairs.num_rows:
-            features = features_of(rows, self.bundle, self.settings)
-            kept = kept_query(self.kinds, self.bundle, self.settings)
-            add_kept(self._bench, self._scoring, features, pairs, "found", kept)
+        if not pairs.num_rows:
+            return NOTHING_FOUND
+        features = features_of(rows, self.bundle, self.settings)
+        kept = kept_query(self.kinds, self.bundle, self.settings)
+        return kept_of(self._bench, self._scoring, features, pairs, kept)
+
+    def edges_and_review(self, pairs: Pairs) -> tuple[Pairs, Pairs]:
+        """Those pairs of records that are edges, and those for review."""
+        strong = pairs.kind < len(self.kinds)
+        strong |= pairs.weight >= round(self.bundle.edge_threshold * UNITS_A_BIT)
+        return pairs.of(strong), pairs.of(~strong)
 
     def close(self) -> None:
         """Let go of the memory."""

@@ -7,6 +7,7 @@ compares the weights with Splink's own.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from splink.internals.predict import predict_from_comparison_vectors_sqls_using_
 from splink.internals.settings import Settings
 
 from customer_profiles.identity.edges.comparisons import DATE_SLIPS, FIRST_NAMES_DIFFER, NAME_BITS
-from customer_profiles.identity.edges.workbench import Workbench
+from customer_profiles.identity.edges.workbench import Column, Workbench
 
 UNITS_A_BIT = 1024
 """Weights are whole numbers of 1/1024 bit, so that sums are exact and their order cannot matter."""
@@ -158,10 +159,10 @@ def load_weights(bench: Workbench, scoring: CompiledScoring) -> None:
     bench.make("scored", f"with {steps} {_scored(scoring)}")
 
 
-def add_kept(
-    bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table, table: str, kept: str
-) -> None:
-    """Add to a table what a query keeps of the scores of a batch's pairs; one statement does it all.
+def kept_of(
+    bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table, kept: str
+) -> Mapping[str, Column]:
+    """What a query keeps of the scores of a batch's pairs; one statement does it all.
 
     A join in the workbench would write down all columns of one side, and a table of levels those of both.
 
@@ -169,8 +170,7 @@ def add_kept(
         bench: a workbench.
         scoring: the model.
         features: what is compared, one row a content.
-        pairs: columns left_no, right_no, support.
-        table: where to.
+        pairs: columns left_no, right_no, support; at least one.
         kept: the query, over what `load_weights` writes into `scored`.
     """
     numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
@@ -182,6 +182,7 @@ def add_kept(
         ("scored", _scored(scoring)),
     )
     query = f"with {', '.join(f'{name} as not materialized ({sql})' for name, sql in steps)} {kept}"
+    found = []
     for start in range(0, pairs.num_rows, PAIRS_BESIDE):
         some = pairs.slice(start, PAIRS_BESIDE)
         beside = {"support": some["support"]}
@@ -189,7 +190,8 @@ def add_kept(
             side = compared.take(rising[np.searchsorted(numbers, some[number].to_numpy(), sorter=rising)])
             beside |= {name + ending: side[name] for name in scoring.compared}
         with bench.given("beside", pa.table(beside)):
-            bench.add(table, query)
+            found.append(bench.arrays(query))
+    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
 
 
 def _scored(scoring: CompiledScoring) -> str:

@@ -21,7 +21,7 @@ from customer_profiles.identity.claims.claim_store import ClaimsByNeed
 from customer_profiles.identity.claims.succession import Rulebook
 from customer_profiles.identity.clusters.changed_clusters import change_clusters
 from customer_profiles.identity.decisions.rulings import Rulings
-from customer_profiles.identity.edges.batch_contents import load_members
+from customer_profiles.identity.edges.copies import Copies
 from customer_profiles.identity.edges.edges import (
     PROBABILISTIC,
     Edges,
@@ -32,7 +32,6 @@ from customer_profiles.identity.edges.features import load_content_of, load_dige
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_rows import read_entries, rows_of
-from customer_profiles.identity.edges.scoring import UNITS_A_BIT
 from customer_profiles.identity.evaluation.verify import Comparing, Part, Tell, Verification
 from customer_profiles.identity.graph.graph_store import edge_table, refusal_of, resolved_table, review_table
 from customer_profiles.identity.graph.records import STORED_COLUMNS, identity_versions
@@ -173,15 +172,18 @@ class _Surroundings:
         others = np.setdiff1d(np.union1d(left, right), own["content_no"].to_numpy())
         stored = self._finder.index.contents(self._connection, others)
         rows = own if stored is None else pa.concat_tables([own, stored.cast(own.schema)])
-        wanted = (left != right) | np.isin(left, self._load_copies(rows["content_no"].to_pylist()))
+        members = self._rows(resolved_record, "content_no", rows["content_no"].to_pylist())
+        copies = Copies.of(members["content_no"].to_numpy(), members["record_no"].to_numpy())
+        each, records = np.unique(copies.contents, return_counts=True)
+        wanted = (left != right) | np.isin(left, each[records > 1])
         wanted_pairs = pa.table(
             {"left_no": left[wanted], "right_no": right[wanted], "support": support[wanted]}
         )
-        self._finder.load_found(rows, wanted_pairs)
-        few, least = len(self._finder.kinds), round(self._bundle.edge_threshold * UNITS_A_BIT)
+        found = pairs_of_records(self._finder.found(rows, wanted_pairs), copies)
+        strong, review = self._finder.edges_and_review(found)
         edges = Edges(
-            pairs=_touching(pairs_of_records(self._bench, f"kind < {few} or weight >= {least}"), sample),
-            review=_touching(pairs_of_records(self._bench, f"kind = {few} and weight < {least}"), sample),
+            pairs=_touching(strong, sample),
+            review=_touching(review, sample),
             kinds=(*self._finder.kinds, PROBABILISTIC),
             supports=(*self._finder.kinds, *(rule.name for rule in self._bundle.rules)),
             hubs=(),
@@ -190,15 +192,6 @@ class _Surroundings:
         anew = edge_table(edges, np.zeros(len(edges.pairs), dtype=np.int8)).select([*_PAIR, *_SAID])
         self.comparing.compare(Part.EDGE, self._incident(edge, sample).select([*_PAIR, *_SAID]), anew, _PAIR)
         self.comparing.compare(Part.REVIEW, self._incident(review_pair, sample), review_table(edges), _PAIR)
-
-    def _load_copies(self, contents: list[int]) -> Numbers:
-        """Write the table `member` of contents; gives those that several records have."""
-        rows = self._rows(resolved_record, "content_no", contents)
-        numbers = rows["content_no"].to_numpy()
-        load_members(self._bench, numbers, rows["record_no"].to_numpy())
-        each, copies = np.unique(numbers, return_counts=True)
-        copied: Numbers = each[copies > 1]
-        return copied
 
     def _customers(self, sample: list[int]) -> None:
         """Cluster the region of the records again, by the stored edges."""
