@@ -266,8 +266,12 @@ def latency(state: State, folder: Path, how: How, customers: int, rate: float, s
         sending.start()
         time.sleep(5)  # until batches have the size that the rate asks for
         told()
-        time.sleep(seconds)
-        passes = told()
+        passes, began = [], time.monotonic()
+        while (gone := time.monotonic() - began) < seconds:
+            time.sleep(0.5)  # often, for only so much fits between two processes
+            passes += told()
+            if passes and gone % 300 < 0.5:
+                say(f"    after {gone / 60:.0f} minutes: {passes[-1].memory / 1e9:.2f} GB")
         stop.set()
         sending.join()
     for one in passes[-20:]:

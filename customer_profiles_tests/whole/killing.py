@@ -323,7 +323,8 @@ def main() -> None:
         else:
             found = kill_and_count(Path(folder), kills, seed)
     print(
-        f"seed {seed}, {engine}: {dict(found.kills)} killed, {found.accepted} accepted, {found.counted} counted"
+        f"seed {seed}, {engine}: {dict(found.kills)} killed, {found.accepted} accepted: "
+        f"{found.counted} counted, {found.quarantined} in the quarantine"
     )
     if found.faults:
         raise SystemExit("; ".join(found.faults))
