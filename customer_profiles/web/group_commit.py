@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
@@ -27,6 +28,8 @@ _MOST_AT_ONCE = 5_000
 """Events of one transaction."""
 _UPKEEP_SECONDS = 1.0
 _CLEARED_AT_ONCE = 10_000
+_SPACE_PER_BYTE = 2
+"""An event stands in the write-ahead log before it stands in the database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +53,9 @@ class GroupCommit:
         self._requests = 0
         self._backlog = 0
         self._upkeep_at = 0.0
+        self._refused = 0
         self.failing = False
-        """Whether the last transaction could not be written."""
+        """Whether what was last refused could not be written now either."""
         self._thread = Thread(target=self._run, name="inbox writer")
 
     @property
@@ -154,6 +158,7 @@ class GroupCommit:
                 results = inbox.append(connection, [one.events for one in group], _now())
         except BaseException as error:
             self._count_done(group)
+            self._refused = sum(one.size for one in group)
             self._note_failure(error)
             for one in group:
                 one.result.set_exception(error)
@@ -177,12 +182,17 @@ class GroupCommit:
                 inbox.clear(connection, read, _now(), _CLEARED_AT_ONCE)
                 if self.failing:
                     inbox.try_writing(connection)
-            self.failing = False
+            self.failing = self.failing and not self._has_room()
             with self._state.reading(Store.INBOX) as connection:
                 self._backlog = inbox.waiting(connection, read)
         except (StateError, sa.exc.DBAPIError) as error:
             self._note_failure(error)
         self._upkeep_at = time.monotonic() + _UPKEEP_SECONDS
+
+    def _has_room(self) -> bool:
+        """Whether the disk has room for what was refused: a few bytes still fit on one that is full."""
+        folder = self._state.folder
+        return folder is None or shutil.disk_usage(folder).free >= _SPACE_PER_BYTE * self._refused
 
     def _note_failure(self, error: BaseException) -> None:
         # Once, not for each request: a full disk would be filled by its own log.

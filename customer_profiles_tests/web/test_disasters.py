@@ -17,11 +17,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from customer_profiles.pipeline.build import open_pipeline
 from customer_profiles.settings import Settings, load_settings
+from customer_profiles.sources import inbox
 from customer_profiles.state.engine import KeyFor, State
 from customer_profiles.state.migrate import migrate
+from customer_profiles.web import group_commit
 from customer_profiles_tests.cleaning.made import rows_of
 from customer_profiles_tests.web.serving import (
     SETTINGS,
@@ -152,13 +155,16 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_on_a_full_disk_it_refuses_says_so_and_loses_nothing_accepted(
-    small_disk: Path, tmp_path: Path, key_for: KeyFor
+    small_disk: Path, tmp_path: Path, key_for: KeyFor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings: Settings = settings_with(tmp_path)
+    looks = counted_looks_at_the_inbox(monkeypatch)
     with State.open(f"sqlite:{small_disk}/state", key_for) as state:
         migrate(state)
         with serving(state, settings) as served:
             accepted = fill_up(served)
+            seen = len(looks)
+            wait_until(lambda: len(looks) > seen + 2)  # a full disk still has room for a few bytes
             assert served.get("/health").status_code == 503
             assert served.post("/v1/batch", LARGE_BATCH).status_code == 503
 
@@ -167,6 +173,20 @@ def test_on_a_full_disk_it_refuses_says_so_and_loses_nothing_accepted(
             assert served.post("/v1/batch", LARGE_BATCH).json()["accepted"] == 100
             found = rows_of(state, "SELECT count(*) FROM inbox_event")
     assert found == [accepted + 100]
+
+
+def counted_looks_at_the_inbox(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Grows with each time that the collector tries whether it can write again, which it does all the time."""
+    looks: list[int] = []
+
+    def try_writing(connection: sa.Connection) -> None:
+        looks.append(1)
+        write(connection)
+
+    write = inbox.try_writing
+    monkeypatch.setattr(inbox, "try_writing", try_writing)
+    monkeypatch.setattr(group_commit, "_UPKEEP_SECONDS", 0.01)
+    return looks
 
 
 def fill_up(served: Served) -> int:
