@@ -3,7 +3,11 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import sqlalchemy as sa
@@ -18,7 +22,12 @@ _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 16 * 1024
 """The write-ahead log is folded into the file when it has 64 MiB, so that seldom a batch pays for it."""
 
+SEALS = ("HMAC_SHA256", "HMAC_SHA512")
+"""How each page is sealed: files are made with the first (docs/decisions/two-engines.md), earlier ones have the second."""
+
 _AGAIN_SECONDS = 0.02
+_SETTING_DEFAULT = Lock()
+"""SQLCipher takes the seal of a file that it attaches from a default of the process."""
 
 KeyFor = Callable[[str], bytes]
 
@@ -66,10 +75,10 @@ def make_engine(
     folder: Path, store: Store, key_for: KeyFor, wait_seconds: float, *, writer: bool
 ) -> sa.Engine:
     """The engine of one file: one connection when it writes, several when it reads."""
-    file, key = file_of(folder, store), raw_key(key_for, store)
+    file = _File.of(folder, store, key_for, wait_seconds)
 
     def connect() -> Any:
-        connection = _connect(file, key, wait_seconds)
+        connection = file.connect()
         if writer:
             _begin_log(connection, wait_seconds)
             connection.execute("PRAGMA synchronous = FULL")
@@ -84,14 +93,12 @@ def make_engine(
 
 def make_everything_engine(folder: Path, key_for: KeyFor, wait_seconds: float) -> sa.Engine:
     """An engine whose connections read all three files at once."""
-    keys = {store: raw_key(key_for, store) for store in Store}
+    files = {store: _File.of(folder, store, key_for, wait_seconds) for store in Store}
 
     def connect() -> Any:
-        connection = _connect(file_of(folder, Store.STATE), keys[Store.STATE], wait_seconds)
+        connection = files[Store.STATE].connect()
         for store in (Store.INBOX, Store.TRUST):
-            connection.execute(
-                f"ATTACH DATABASE ? AS {store} KEY ?", (str(file_of(folder, store)), keys[store])
-            )
+            files[store].attach(connection, store)
             connection.execute(f"PRAGMA {store}.cache_size = -{_READER_CACHE_KIB}")
         connection.execute("PRAGMA query_only = ON")
         return connection
@@ -99,36 +106,69 @@ def make_everything_engine(folder: Path, key_for: KeyFor, wait_seconds: float) -
     return _engine(connect, "BEGIN", 2, wait_seconds)
 
 
-def _connect(file: Path, key: str, wait_seconds: float) -> Any:
-    # isolation_level=None: the driver begins nothing by itself, so that transactions hold table changes too.
-    try:
-        connection = sqlcipher3.connect(
-            str(file),
-            timeout=wait_seconds,
-            isolation_level=None,
-            check_same_thread=False,
-            cached_statements=256,
-        )
-    except sqlcipher3.Error:
-        raise StateError(
-            f"{file} cannot be opened. Check that it is there and may be read and written."
-        ) from None
-    try:
-        connection.execute(f'PRAGMA key = "{key}"')
-        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-    except sqlcipher3.OperationalError as error:
-        connection.close()
-        raise StateError(f"{file} cannot be read: {error}.") from None
-    except sqlcipher3.DatabaseError:
-        connection.close()
-        raise WrongKeyError(
-            f"The key does not open {file}. Check `state.key`: it must be the one the file was made with. "
-            "(A damaged file looks the same.)"
-        ) from None
-    connection.execute("PRAGMA temp_store = MEMORY")  # a sort that spills would be plain text on disk
-    connection.execute("PRAGMA mmap_size = 0")
-    connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
-    return connection
+@dataclass(frozen=True)
+class _File:
+    """A file and how it opens."""
+
+    path: Path
+    key: str
+    wait_seconds: float
+
+    @classmethod
+    def of(cls, folder: Path, store: Store, key_for: KeyFor, wait_seconds: float) -> "_File":
+        return cls(file_of(folder, store), raw_key(key_for, store), wait_seconds)
+
+    def connect(self) -> Any:
+        connection = self._opened(self._seal)
+        connection.execute("PRAGMA temp_store = MEMORY")  # a sort that spills would be plain text on disk
+        connection.execute("PRAGMA mmap_size = 0")
+        connection.execute(f"PRAGMA cache_size = -{_READER_CACHE_KIB}")
+        return connection
+
+    def attach(self, connection: Any, store: Store) -> None:
+        seal = self._seal
+        with _SETTING_DEFAULT:
+            connection.execute(f"PRAGMA cipher_default_hmac_algorithm = {seal}")
+            connection.execute(f"ATTACH DATABASE ? AS {store} KEY ?", (str(self.path), self.key))
+
+    @cached_property
+    def _seal(self) -> str:
+        *others, last = SEALS
+        for seal in others:
+            with suppress(WrongKeyError):
+                self._opened(seal).close()
+                return seal
+        self._opened(last).close()
+        return last
+
+    def _opened(self, seal: str) -> Any:
+        # isolation_level=None: the driver begins nothing by itself, so that transactions hold table changes too.
+        try:
+            connection = sqlcipher3.connect(
+                str(self.path),
+                timeout=self.wait_seconds,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=256,
+            )
+        except sqlcipher3.Error:
+            raise StateError(
+                f"{self.path} cannot be opened. Check that it is there and may be read and written."
+            ) from None
+        try:
+            connection.execute(f'PRAGMA key = "{self.key}"')
+            connection.execute(f"PRAGMA cipher_hmac_algorithm = {seal}")
+            connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        except sqlcipher3.OperationalError as error:
+            connection.close()
+            raise StateError(f"{self.path} cannot be read: {error}.") from None
+        except sqlcipher3.DatabaseError:
+            connection.close()
+            raise WrongKeyError(
+                f"The key does not open {self.path}. Check `state.key`: it must be the one the file was made with. "
+                "(A damaged file looks the same.)"
+            ) from None
+        return connection
 
 
 def _begin_log(connection: Any, wait_seconds: float) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from customer_profiles.state import sqlcipher
 from customer_profiles.state.engine import KeyFor, State, Store
 from customer_profiles.state.errors import StateError, WrongKeyError
 from customer_profiles.state.sequences import reserve
@@ -39,6 +40,39 @@ def test_a_file_that_is_no_database_is_refused_like_a_wrong_key(tmp_path: Path, 
     State.open(url, key_for).close()
     (tmp_path / "trust.db").write_bytes(b"x" * 8192)
     with pytest.raises(WrongKeyError, match=r"trust\.db.*damaged"):
+        State.open(url, key_for)
+
+
+def test_a_state_with_the_seals_of_earlier_ones_opens_and_keeps_them(
+    tmp_path: Path, key_for: KeyFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:{tmp_path / 'state'}"
+    monkeypatch.setattr(sqlcipher, "SEALS", ("HMAC_SHA512",))
+    with State.open(url, key_for) as state:
+        for store in Store:
+            with state.writing(store) as connection:
+                connection.exec_driver_sql(f"CREATE TABLE of_{store} (b TEXT)")
+    monkeypatch.undo()
+    assert sqlcipher.SEALS[0] == "HMAC_SHA256"
+    with State.open(url, key_for) as state, state.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO of_state VALUES ('x')")
+    with State.open(url, key_for, read_only=True) as state, state.everything() as connection:
+        joined = "SELECT count(*) FROM of_state LEFT JOIN of_inbox ON true LEFT JOIN of_trust ON true"
+        assert connection.exec_driver_sql(joined).scalar_one() == 1
+
+
+def test_each_page_of_a_new_state_is_sealed_with_sha_256(
+    tmp_path: Path, key_for: KeyFor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:{tmp_path / 'state'}"
+    with State.open(url, key_for) as state:
+        for store in Store:
+            with state.writing(store) as connection:
+                connection.exec_driver_sql(f"CREATE TABLE of_{store} (b TEXT)")
+    monkeypatch.setattr(sqlcipher, "SEALS", ("HMAC_SHA256",))
+    State.open(url, key_for).close()
+    monkeypatch.setattr(sqlcipher, "SEALS", ("HMAC_SHA512",))
+    with pytest.raises(WrongKeyError):
         State.open(url, key_for)
 
 
