@@ -12,6 +12,7 @@ Everything is looked up through the index; nothing is scanned. All of it happens
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -123,8 +124,13 @@ class _Change:
         self._count_keys()
         self._pair_with_holders()
         self._pair_at_crossings()
-        edges, old_edges, old_review = self._in_records(*self._score())
-        self._write()
+        rows, pairs = self._to_score()
+        with ThreadPoolExecutor(1) as aside:
+            # The workbench needs neither Python nor the state while it scores.
+            found = aside.submit(self.finder.found, rows, pairs)
+            self._write()
+            old_edges, old_review = self._old_pairs()
+        edges = self._in_records(found.result(), pairs.num_rows)
         _, rewritten = self.batch.members_of(self.again)
         return ChangedEdges(
             edges, old_edges, old_review, self.batch.now, frozenset(rewritten.tolist()), edges.candidates
@@ -284,13 +290,13 @@ class _Change:
         )
         return left, right, support
 
-    def _score(self) -> tuple[Mapping[str, Column], int]:
-        """Score all pairs of contents; gives those found, and how many there were."""
+    def _to_score(self) -> tuple[pa.Table, pa.Table]:
+        """All pairs of contents that are to be scored, and the index rows of those contents."""
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
         pairs = pa.table({"left_no": left, "right_no": right, "support": support})
-        return self.finder.found(self._rows_of(np.union1d(left, right)), pairs), len(left)
+        return self._rows_of(np.union1d(left, right)), pairs
 
     def _rows_of(self, contents: Numbers) -> pa.Table:
         """The index rows of these contents: those just written, and stored ones."""
@@ -299,13 +305,11 @@ class _Change:
         )
         return _one_table([self._written_rows, *([] if stored is None else [stored])])
 
-    def _in_records(
-        self, found: Mapping[str, Column], candidates: int
-    ) -> tuple[Edges, dict[tuple[int, int], StoredEdge], dict[tuple[int, int], int]]:
-        """The pairs of contents as pairs of records, and the stored pairs whose place they take."""
+    def _in_records(self, found: Mapping[str, Column], candidates: int) -> Edges:
+        """The pairs of contents that were found, as pairs of records."""
         copies = Copies(*self.batch.members_of(np.union1d(found["left_no"], found["right_no"])))
         pairs, review = self.finder.edges_and_review(pairs_of_records(found, copies))
-        edges = Edges(
+        return Edges(
             pairs=pairs,
             review=review,
             kinds=(*self.finder.kinds, PROBABILISTIC),
@@ -313,6 +317,9 @@ class _Change:
             hubs=(),
             candidates=candidates,
         )
+
+    def _old_pairs(self) -> tuple[dict[tuple[int, int], StoredEdge], dict[tuple[int, int], int]]:
+        """The stored edges and review pairs whose place those that are found take."""
         concerned = sorted_numbers({*self._concerned(), *self.gone.tolist()})
         records, _ = self.batch.records_of(concerned)
         records |= self.batch.records_before(concerned.tolist())
@@ -330,7 +337,6 @@ class _Change:
             }
             old.append(touching)
         return (
-            edges,
             {(left, right): (weight, kind, support) for left, right, weight, kind, support in old[0]},
             {(left, right): weight for left, right, weight in old[1]},
         )
