@@ -121,7 +121,7 @@ def measured(
 def made(file: Path, sizes: Sequence[int], times: int) -> dict[int, list[list[dict[str, Any]]]]:
     """The batches, made before anything is measured, so that the table they come from is no part of the memory."""
     records, chance = pq.read_table(file), random.Random(1)
-    return {
+    batches = {
         size: [
             [
                 arrival(row, chance)
@@ -131,6 +131,9 @@ def made(file: Path, sizes: Sequence[int], times: int) -> dict[int, list[list[di
         ]
         for size in sizes
     }
+    del records
+    pa.default_memory_pool().release_unused()
+    return batches
 
 
 def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:

@@ -19,6 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from customer_profiles.identity.edges.compact_rows import CompactRows
 from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
 from customer_profiles.identity.tables import index_run
 from customer_profiles.state.bulk import delete_rows, insert_rows
@@ -27,6 +28,8 @@ from customer_profiles.state.sequences import reserve
 Kind = Literal["key", "content"]
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
+_WORTH_FOLDING = 4_096
+"""Rows of a part that is kept in memory folded; smaller ones are soon merged into others."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
 
 
@@ -144,13 +147,13 @@ class Index:
             if hit.any():
                 found = places[hit]
                 if whole.takes_back:
-                    found = found[~whole.table["gone"].to_numpy()[found]]
-                table = whole.table if columns is None else whole.table.select(columns)
-                taken.append(table.take(pa.array(found)))
+                    found = found[~whole.gone[found]]
+                taken.append(whole.take(found, columns))
                 wanted = np.delete(wanted, np.flatnonzero(hit) + start)
         if not taken:
             empty = newest_first[:1]
-            return self._rows(connection, empty[0]).table.slice(0, 0) if empty else None
+            nothing = np.zeros(0, dtype=np.int64)
+            return self._rows(connection, empty[0]).take(nothing, columns) if empty else None
         table = pa.concat_tables(taken).combine_chunks()
         self.rows_read += table.num_rows
         return table
@@ -227,7 +230,7 @@ class Index:
         starts = np.array([place.low for place in places[1:]], dtype=np.int64)
         held = np.zeros(len(places), dtype=np.int64)
         for part in newer:
-            cuts = np.searchsorted(self._whole(connection, kind, part).numbers, starts, side="left")
+            cuts = np.searchsorted(self._numbers(connection, kind, part), starts, side="left")
             held += np.diff(cuts, prepend=0, append=part.rows)
         return places[int(held.argmax())]
 
@@ -265,7 +268,11 @@ class Index:
 
     def _whole(self, connection: sa.Connection, kind: Kind, part: _Part) -> Any:
         """A part with all it holds: `Entries` or `Rows`."""
-        return self._entries(connection, part) if kind == "key" else self._rows(connection, part)
+        return self._entries(connection, part) if kind == "key" else self._rows(connection, part).rows()
+
+    def _numbers(self, connection: sa.Connection, kind: Kind, part: _Part) -> Numbers:
+        held = self._entries(connection, part) if kind == "key" else self._rows(connection, part)
+        return held.numbers
 
     def _entries(self, connection: sa.Connection, part: _Part) -> Entries:
         name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
@@ -274,11 +281,12 @@ class Index:
         entries: Entries = self._loaded[name]
         return entries
 
-    def _rows(self, connection: sa.Connection, part: _Part) -> Rows:
+    def _rows(self, connection: sa.Connection, part: _Part) -> Rows | CompactRows:
         name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
         if name not in self._loaded:
-            self._loaded[name] = Rows.from_bytes(self._body(connection, name))
-        rows: Rows = self._loaded[name]
+            read = Rows.from_bytes(self._body(connection, name))
+            self._loaded[name] = CompactRows(read) if part.rows >= _WORTH_FOLDING else read
+        rows: Rows | CompactRows = self._loaded[name]
         return rows
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:

@@ -131,6 +131,26 @@ class Rows:
         """Whether any content is no more."""
         return bool(pc.any(self.table["gone"]).as_py())
 
+    @property
+    def gone(self) -> NDArray[np.bool_]:
+        """Which contents are no more."""
+        gone: NDArray[np.bool_] = self.table["gone"].to_numpy()
+        return gone
+
+    def take(self, places: Numbers, columns: Sequence[str] | None = None) -> pa.Table:
+        """The rows in these places.
+
+        Args:
+            places: Where, from 0.
+            columns: What is asked for; None for everything.
+        """
+        table = self.table if columns is None else self.table.select(columns)
+        return table.take(pa.array(places))
+
+    def rows(self) -> Rows:
+        """All of them."""
+        return self
+
     def between(self, start: int, end: int) -> Rows:
         """Those from one place to another."""
         return Rows(self.table.slice(start, end - start))
