@@ -156,6 +156,7 @@ class _File:
                 f"{self.path} cannot be opened. Check that it is there and may be read and written."
             ) from None
         try:
+            connection.execute("PRAGMA cipher_log_level = NONE")  # the errors below say it
             connection.execute(f'PRAGMA key = "{self.key}"')
             connection.execute(f"PRAGMA cipher_hmac_algorithm = {seal}")
             connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
