@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.workbench import Workbench
 
 TOKEN = "token"
+CONTENTS_AT_ONCE = 500_000
+"""What is known of the rarity of so many contents stands beside them in memory."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,24 @@ def load_features(
         lists: columns of `contact` that are compared.
     """
     shares = Shares(frequencies, aliases)
-    with bench.given("rarity", rarities(bench, shares, columns)):
-        bench.make(
-            "feature",
-            f"""
-            select
-                c.* exclude (copies, digest, name_words, emails, phones, identifiers), {NAME_PRICED}
-                {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
-                {"".join(f", r.tf_{column}" for column in sorted(columns))}
-            from content c
-            join rarity r using (content_no)
-            left join contact k using (content_no)
-            """,
-        )
+    last = int(bench.execute("select coalesce(max(rowid), 0) from content").fetchall()[0][0])
+    write = bench.make
+    for first in range(0, last + 1, CONTENTS_AT_ONCE):
+        some = f"rowid between {first} and {first + CONTENTS_AT_ONCE - 1}"
+        with bench.given("rarity", rarities(bench, shares, columns, some)):
+            write(
+                "feature",
+                f"""
+                select
+                    c.* exclude (copies, digest, name_words, emails, phones, identifiers), {NAME_PRICED}
+                    {"".join(f", coalesce(k.{name}, []) as {name}" for name in lists)}
+                    {"".join(f", r.tf_{column}" for column in sorted(columns))}
+                from (select * from content where {some}) c
+                join rarity r using (content_no)
+                left join contact k using (content_no)
+                """,
+            )
+        write = bench.add
 
 
 NAME_PRICED = """

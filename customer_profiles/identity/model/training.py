@@ -96,6 +96,8 @@ def train_from(
         rules = _rules(distinct, extras)
         prepare_keys(bench, kinds, rules, settings)
         frequencies = count_frequencies(bench, rare_columns(comparisons))
+        # What fitting does not read would stand beside it in memory.
+        bench.drop("held", "holder", "atom")
         if not enough and priors is not None:
             frequencies = blended(frequencies, priors.frequencies, PRIOR_RECORDS)
         model, aliases, relatives, metrics = _fit(
