@@ -127,7 +127,7 @@ class _Change:
         rows, pairs = self._to_score()
         with ThreadPoolExecutor(1) as aside:
             # The workbench needs neither Python nor the state while it scores.
-            found = aside.submit(self.finder.found, rows, pairs)
+            found = aside.submit(self.finder.scoring(rows, pairs))
             self._write()
             old_edges, old_review = self._old_pairs()
         edges = self._in_records(found.result(), pairs.num_rows)

@@ -17,6 +17,7 @@ _LIVE = {"live_emails": "emails", "live_phones": "phones"}
 """Lists of values that are no hubs, and the lists of all values, which mostly are the same."""
 _OFTEN = 4
 """A value is a number where there are so many times more rows than different values."""
+_MOST_CODES = np.iinfo(np.uint16).max + 1
 
 
 class CompactRows:
@@ -40,8 +41,8 @@ class CompactRows:
         }
         folded = {*self._live, *(() if self._words is None else (_WORDS, _PRICED))}
         plain = table.drop_columns(sorted(folded))
-        self._often = _Often.of(plain)
-        self._plain: pa.Table = plain.drop_columns(list(self._often.values))
+        self._often = [_Often.of(plain, kind) for kind in (pa.string(), pa.float64())]
+        self._plain: pa.Table = plain.drop_columns([name for often in self._often for name in often.names])
 
     @property
     def gone(self) -> NDArray[np.bool_]:
@@ -60,7 +61,8 @@ class CompactRows:
         own = {_LIVE[live] for live in self._live if live in names}
         wanted = [name for name in self._plain.schema.names if name in names or name in own]
         found = dict(zip(wanted, self._plain.select(wanted).take(pa.array(places)).columns, strict=True))
-        found |= self._often.taken(places, names)
+        for often in self._often:
+            found |= often.taken(places, names)
         if self._words is not None:
             found |= self._words.taken(places, {_WORDS, _PRICED}.intersection(names))
         for live, lists in self._live.items():
@@ -75,33 +77,42 @@ class CompactRows:
 
 @dataclass(frozen=True)
 class _Often:
-    """Columns of few different values.
+    """Columns of one type with few different values.
 
     Attributes:
-        codes: For each row (along the first axis) the number of its value in each of them.
-        values: By column its values, by number.
+        names: The columns.
+        codes: For each of them (along the first axis) the number of each row's value.
+        values: By number.
     """
 
+    names: tuple[str, ...]
     codes: NDArray[np.uint16]
-    values: dict[str, pa.Array]
+    values: pa.Array
 
     @classmethod
-    def of(cls, table: pa.Table) -> _Often:
-        codes, values = [np.zeros((table.num_rows, 0), dtype=np.uint16)], {}
-        most = min(table.num_rows // _OFTEN, np.iinfo(np.uint16).max)
-        for name in table.schema.names:
-            kind = table.schema.field(name).type
-            if not (pa.types.is_string(kind) or pa.types.is_float64(kind)):
+    def of(cls, table: pa.Table, kind: pa.DataType) -> _Often:
+        names, codes, values = [], [], [pa.array([], kind)]
+        known = 0
+        for field in table.schema:
+            if field.type != kind:
                 continue
-            coded = table[name].combine_chunks().dictionary_encode(null_encoding="encode")
-            if len(coded.dictionary) <= most:
-                codes.append(coded.indices.to_numpy().astype(np.uint16)[:, np.newaxis])
-                values[name] = coded.dictionary
-        return cls(np.concatenate(codes, axis=1), values)
+            coded = table[field.name].combine_chunks().dictionary_encode(null_encoding="encode")
+            different = len(coded.dictionary)
+            if different * _OFTEN <= table.num_rows and known + different <= _MOST_CODES:
+                names.append(field.name)
+                codes.append(coded.indices.to_numpy() + known)
+                values.append(coded.dictionary)
+                known += different
+        together = np.array(codes, dtype=np.uint16).reshape(len(names), table.num_rows)
+        return cls(tuple(names), together, pa.concat_arrays(values))
 
     def taken(self, places: Numbers, wanted: Collection[str]) -> dict[str, pa.Array]:
-        columns = zip(self.values.items(), self.codes[places].T.copy(), strict=True)
-        return {name: values.take(pa.array(at)) for (name, values), at in columns if name in wanted}
+        which = [at for at, name in enumerate(self.names) if name in wanted]
+        values = self.values.take(
+            pa.array(self.codes[np.ix_(np.array(which, dtype=np.int64), places)].ravel())
+        )
+        size = len(places)
+        return {self.names[at]: values.slice(turn * size, size) for turn, at in enumerate(which)}
 
 
 @dataclass(frozen=True)
@@ -188,7 +199,8 @@ class _Live:
             order[differs] = len(own) + np.arange(len(differs))
             others = self.lists.take(pa.array(at[differs])).cast(own.type)
             own = pa.concat_arrays([own, others]).take(pa.array(order))
-        return pa.ListArray.from_arrays(_offsets(_lengths(own)), own.flatten(), type=self.kind)
+        # Just taken, so that it begins at 0 and where no list is there nothing stands.
+        return pa.ListArray.from_arrays(own.offsets, own.values, type=self.kind)
 
 
 def _lengths(lists: pa.ListArray) -> NDArray[np.int32]:

@@ -22,7 +22,7 @@ from customer_profiles.identity.edges.identifiers import (
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_delta import NO_DELTA, Delta, Held, Numbers
 from customer_profiles.identity.edges.index_rows import bring_back_content, features_of, signed
-from customer_profiles.identity.edges.scoring import UNITS_A_BIT, compile_scoring, kept_of
+from customer_profiles.identity.edges.scoring import UNITS_A_BIT, compile_scoring, keeping
 from customer_profiles.identity.edges.workbench import Column, WarmWorkbench, Workbench
 from customer_profiles.identity.graph.stored_graph import Exclusive
 from customer_profiles.identity.model.bundle import ModelBundle
@@ -62,18 +62,18 @@ class EdgeFinder:
         with self._bench.given("hub", pa.table({"key": hubs.view(np.uint64)})):
             load_contacts(self._bench, self.settings, LIVE)
 
-    def found(self, rows: pa.Table, pairs: pa.Table) -> Mapping[str, Column]:
-        """Score pairs of contents; gives those that are edges or for review, as `kept_query` does.
+    def scoring(self, rows: pa.Table, pairs: pa.Table) -> Callable[[], Mapping[str, Column]]:
+        """Scores pairs of contents, when called: gives those that are edges or for review, as `kept_query` does.
 
         Args:
             rows: The index rows of the contents.
             pairs: Columns left_no, right_no, support.
         """
         if not pairs.num_rows:
-            return NOTHING_FOUND
+            return lambda: NOTHING_FOUND
         features = features_of(rows, self.bundle, self.settings)
         kept = kept_query(self.kinds, self.bundle, self.settings)
-        return kept_of(self._bench, self._scoring, features, pairs, kept)
+        return keeping(self._bench, self._scoring, features, pairs, kept)
 
     def edges_and_review(self, pairs: Pairs) -> tuple[Pairs, Pairs]:
         """Those pairs of records that are edges, and those for review."""

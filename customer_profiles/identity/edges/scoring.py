@@ -7,8 +7,9 @@ compares the weights with Splink's own.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -159,12 +160,13 @@ def load_weights(bench: Workbench, scoring: CompiledScoring) -> None:
     bench.make("scored", f"with {steps} {_scored(scoring)}")
 
 
-def kept_of(
+def keeping(
     bench: Workbench, scoring: CompiledScoring, features: pa.Table, pairs: pa.Table, kept: str
-) -> Mapping[str, Column]:
-    """What a query keeps of the scores of a batch's pairs; one statement does it all.
+) -> Callable[[], Mapping[str, Column]]:
+    """Gives what a query keeps of the scores of a batch's pairs, when called; one statement does it all.
 
-    A join in the workbench would write down all columns of one side, and a table of levels those of both.
+    A join in the workbench would write down all columns of one side, and a table of levels those of both. What comes before
+    the statement is done already, for what is left needs Python for moments only: it can be called in a thread.
 
     Args:
         bench: a workbench.
@@ -173,8 +175,6 @@ def kept_of(
         pairs: columns left_no, right_no, support; at least one.
         kept: the query, over what `load_weights` writes into `scored`.
     """
-    numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
-    rising = np.argsort(numbers)
     steps = (
         ("side", scoring.beside),
         (LEVELS, scoring.levels),
@@ -182,16 +182,30 @@ def kept_of(
         ("scored", _scored(scoring)),
     )
     query = f"with {', '.join(f'{name} as not materialized ({sql})' for name, sql in steps)} {kept}"
-    found = []
+    tables = _beside(scoring, features, pairs)
+    first = next(tables)
+
+    def keep() -> Mapping[str, Column]:
+        found = []
+        for table in chain((first,), tables):
+            with bench.given("beside", table):
+                found.append(bench.arrays(query))
+        return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+
+    return keep
+
+
+def _beside(scoring: CompiledScoring, features: pa.Table, pairs: pa.Table) -> Iterator[pa.Table]:
+    """The two records of each pair beside each other, some pairs at a time."""
+    numbers, compared = features["content_no"].to_numpy(), features.select(scoring.compared)
+    rising = np.argsort(numbers)
     for start in range(0, pairs.num_rows, PAIRS_BESIDE):
         some = pairs.slice(start, PAIRS_BESIDE)
         beside = {"support": some["support"]}
         for number, ending in (("left_no", "_l"), ("right_no", "_r")):
             side = compared.take(rising[np.searchsorted(numbers, some[number].to_numpy(), sorter=rising)])
             beside |= {name + ending: side[name] for name in scoring.compared}
-        with bench.given("beside", pa.table(beside)):
-            found.append(bench.arrays(query))
-    return {name: np.concatenate([each[name] for each in found]) for name in found[0]}
+        yield pa.table(beside)
 
 
 def _scored(scoring: CompiledScoring) -> str:

@@ -179,7 +179,7 @@ class _Surroundings:
         wanted_pairs = pa.table(
             {"left_no": left[wanted], "right_no": right[wanted], "support": support[wanted]}
         )
-        found = pairs_of_records(self._finder.found(rows, wanted_pairs), copies)
+        found = pairs_of_records(self._finder.scoring(rows, wanted_pairs)(), copies)
         strong, review = self._finder.edges_and_review(found)
         edges = Edges(
             pairs=_touching(strong, sample),
