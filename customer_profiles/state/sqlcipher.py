@@ -4,7 +4,7 @@ import os
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
@@ -111,7 +111,7 @@ class _File:
     """A file and how it opens."""
 
     path: Path
-    key: str
+    key: str = field(repr=False)
     wait_seconds: float
 
     @classmethod

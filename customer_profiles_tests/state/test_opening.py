@@ -76,6 +76,12 @@ def test_each_page_of_a_new_state_is_sealed_with_sha_256(
         State.open(url, key_for)
 
 
+def test_a_key_is_not_told_with_the_file_that_it_opens(tmp_path: Path, key_for: KeyFor) -> None:
+    file = sqlcipher._File.of(tmp_path, Store.STATE, key_for, 1.0)
+    assert "state.db" in repr(file)
+    assert key_for("state/state").hex() not in repr(file)
+
+
 def test_each_store_has_a_key_of_its_own(tmp_path: Path, key_for: KeyFor) -> None:
     asked = []
 
