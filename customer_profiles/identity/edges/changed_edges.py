@@ -36,6 +36,7 @@ from customer_profiles.identity.edges.index_rows import (
     add_contacts,
     add_contents,
     bring_back_content,
+    feature_columns,
     read_entries,
     rows_of,
 )
@@ -291,7 +292,7 @@ class _Change:
         return left, right, support
 
     def _to_score(self) -> tuple[pa.Table, pa.Table]:
-        """All pairs of contents that are to be scored, and the index rows of those contents."""
+        """All pairs of contents that are to be scored, and what is compared of those contents."""
         left, right, support = (
             np.concatenate([a, b]) for a, b in zip(self.pairs, self.crossing_pairs, strict=True)
         )
@@ -299,11 +300,12 @@ class _Change:
         return self._rows_of(np.union1d(left, right)), pairs
 
     def _rows_of(self, contents: Numbers) -> pa.Table:
-        """The index rows of these contents: those just written, and stored ones."""
+        """What is compared of these contents: those just written, and stored ones."""
+        columns = feature_columns(self.bundle, self.settings)
         stored = self.index.contents(
-            self.connection, np.setdiff1d(contents, np.union1d(self.new, self.again))
+            self.connection, np.setdiff1d(contents, np.union1d(self.new, self.again)), columns
         )
-        return _one_table([self._written_rows, *([] if stored is None else [stored])])
+        return _one_table([self._written_rows.select(columns), *([] if stored is None else [stored])])
 
     def _in_records(self, found: Mapping[str, Column], candidates: int) -> Edges:
         """The pairs of contents that were found, as pairs of records."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from customer_profiles.identity.edges.workbench import Workbench
 
@@ -156,14 +156,10 @@ class Shares:
         pairs = zip(aliases["token"].to_pylist(), aliases["alias"].to_pylist(), strict=True)
         for token, alias in sorted(pairs):
             self._aliases.setdefault(token, []).append(alias)
-        fields = frequencies.values["field"].to_numpy()
-        prints = frequencies.values["fingerprint"].to_numpy()
-        shares = frequencies.values["share"].to_numpy()
-        self._of: dict[str, tuple[NDArray[np.uint64], NDArray[np.float64]]] = {}
-        for field in np.unique(fields.astype(str)).tolist():
-            here = fields == field
-            order = np.argsort(prints[here])
-            self._of[field] = prints[here][order], shares[here][order]
+        # A bundle has its values in order: then what is kept are views of it.
+        values = frequencies.values if _in_order(frequencies.values) else _sorted(frequencies.values)
+        prints, shares = (values[name].to_numpy() for name in ("fingerprint", "share"))
+        self._of = {field: (prints[start:end], shares[start:end]) for field, start, end in _stretches(values)}
 
     def of(self, field: str, prints: pa.ChunkedArray) -> pa.Array:
         """The share of each value of a field.
@@ -198,6 +194,24 @@ class Shares:
         each = words.flatten().dictionary_encode()
         aliases = [self._aliases.get(word, []) for word in each.dictionary.to_pylist()]
         return _in_lists(words, pa.array(aliases, pa.list_(pa.string())).take(each.indices))
+
+
+def _stretches(values: pa.Table) -> list[tuple[str, int, int]]:
+    """Which fields follow one another, and from where to where each has its values."""
+    runs = pc.run_end_encode(values["field"].combine_chunks())
+    ends = runs.run_ends.to_pylist()
+    return list(zip(runs.values.to_pylist(), [0, *ends], ends, strict=False))
+
+
+def _in_order(values: pa.Table) -> bool:
+    prints = values["fingerprint"].to_numpy()
+    stretches = _stretches(values)
+    rising = all((prints[start + 1 : end] > prints[start : end - 1]).all() for _, start, end in stretches)
+    return rising and len({field for field, *_ in stretches}) == len(stretches)
+
+
+def _sorted(values: pa.Table) -> pa.Table:
+    return values.sort_by([("field", "ascending"), ("fingerprint", "ascending")])
 
 
 def _in_lists(like: pa.ListArray, values: pa.Array) -> pa.ListArray:

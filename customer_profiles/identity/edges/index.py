@@ -19,7 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from customer_profiles.identity.edges.compact_rows import CompactRows
+from customer_profiles.identity.edges.folding.shelf import SHELF_ROWS, Shelved, half_empty, shelved, taken
 from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
 from customer_profiles.identity.tables import index_run
 from customer_profiles.state.bulk import delete_rows, insert_rows
@@ -28,7 +28,7 @@ from customer_profiles.state.sequences import reserve
 Kind = Literal["key", "content"]
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
-_WORTH_FOLDING = 4_096
+WORTH_FOLDING = 4_096
 """Rows of a part that is kept in memory folded; smaller ones are soon merged into others."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
 
@@ -93,6 +93,11 @@ class Index:
         there = {(kind, part.run_no, part.part_no) for kind, parts in self._parts.items() for part in parts}
         for gone in self._loaded.keys() - there:
             del self._loaded[gone]
+        on_shelves = {name: part for name, part in self._loaded.items() if isinstance(part, Shelved)}
+        emptied = half_empty(on_shelves.values())
+        for name, part in on_shelves.items():
+            if id(part.shelf) in emptied:
+                del self._loaded[name]  # read again, with others, when it is asked for
 
     def counts(self, connection: sa.Connection, keys: Numbers) -> KeyCounts:
         """How many contents hold each key.
@@ -135,8 +140,10 @@ class Index:
             The rows as they were written; None when the index holds no content at all.
         """
         wanted = contents
-        taken: list[pa.Table] = []
+        hits: list[tuple[Rows | Shelved, Numbers]] = []
         newest_first = sorted(self._parts["content"], key=lambda part: -part.run_no)
+        touched = (part for part in newest_first if np.subtract(*_between(contents, part)))
+        self._read_rows(connection, touched)
         for part in newest_first:
             start, end = _between(wanted, part)
             if start == end:
@@ -148,13 +155,13 @@ class Index:
                 found = places[hit]
                 if whole.takes_back:
                     found = found[~whole.gone[found]]
-                taken.append(whole.take(found, columns))
+                hits.append((whole, found))
                 wanted = np.delete(wanted, np.flatnonzero(hit) + start)
-        if not taken:
-            empty = newest_first[:1]
-            nothing = np.zeros(0, dtype=np.int64)
-            return self._rows(connection, empty[0]).take(nothing, columns) if empty else None
-        table = pa.concat_tables(taken).combine_chunks()
+        if not newest_first:
+            return None
+        if not hits:
+            hits = [(self._rows(connection, newest_first[0]), np.zeros(0, dtype=np.int64))]
+        table = pa.concat_tables(taken(hits, columns)).combine_chunks()
         self.rows_read += table.num_rows
         return table
 
@@ -281,13 +288,31 @@ class Index:
         entries: Entries = self._loaded[name]
         return entries
 
-    def _rows(self, connection: sa.Connection, part: _Part) -> Rows | CompactRows:
-        name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
-        if name not in self._loaded:
-            read = Rows.from_bytes(self._body(connection, name))
-            self._loaded[name] = CompactRows(read) if part.rows >= _WORTH_FOLDING else read
-        rows: Rows | CompactRows = self._loaded[name]
+    def _rows(self, connection: sa.Connection, part: _Part) -> Rows | Shelved:
+        self._read_rows(connection, [part])
+        rows: Rows | Shelved = self._loaded["content", part.run_no, part.part_no]
         return rows
+
+    def _read_rows(self, connection: sa.Connection, parts: Iterable[_Part]) -> None:
+        """Read parts of contents that are not in memory; large ones together."""
+        shelf: dict[tuple[Kind, int, int], Rows] = {}
+        for part in parts:
+            name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
+            if name in self._loaded:
+                continue
+            read = Rows.from_bytes(self._body(connection, name))
+            if part.rows < WORTH_FOLDING:
+                self._loaded[name] = read
+                continue
+            if sum(len(one.numbers) for one in shelf.values()) + part.rows > SHELF_ROWS:
+                self._fill(shelf)
+            shelf[name] = read
+        self._fill(shelf)
+
+    def _fill(self, shelf: dict[tuple[Kind, int, int], Rows]) -> None:
+        if shelf:
+            self._loaded |= dict(zip(shelf, shelved([*shelf.values()]), strict=True))
+        shelf.clear()
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
         kind, run_no, part_no = name

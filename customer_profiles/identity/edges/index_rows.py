@@ -105,18 +105,19 @@ def _as_before(rows: pa.Table) -> pa.Table:
     return rows.set_column(0, "content_no", pa.array(-1 - rows["content_no"].to_numpy()))
 
 
-def features_of(rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> pa.Table:
-    """What comparisons read of index rows, with the columns of the table `feature`."""
-    left_out = ("name_words", "emails", "phones", "identifiers")
+def feature_columns(bundle: ModelBundle, settings: IdentitySettings) -> list[str]:
+    """The columns of index rows that `features_of` reads."""
+    left_out = ("emails", "phones", "identifiers")
     own = [name for name in own_columns(bundle.extras) if name not in left_out]
     tokens = ("name_tokens", "name_total", *(f"tf_{column}" for column in bundle.rare_columns()))
-    return pa.table(
-        {
-            **{name: rows[name] for name in ("content_no", *own, *tokens)},
-            **{name: rows[f"live_{name}"] for name in compared_lists(settings)},
-            **_derived(rows),
-        }
-    )
+    return ["content_no", *own, *tokens, *(f"live_{name}" for name in compared_lists(settings))]
+
+
+def features_of(rows: pa.Table, bundle: ModelBundle, settings: IdentitySettings) -> pa.Table:
+    """What comparisons read of index rows, with the columns of the table `feature`."""
+    named = {name: name.removeprefix("live_") for name in feature_columns(bundle, settings)}
+    del named["name_words"]
+    return pa.table({**{new: rows[name] for name, new in named.items()}, **_derived(rows)})
 
 
 def _derived(rows: pa.Table) -> dict[str, pa.ChunkedArray]:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from customer_profiles.identity.edges import index as read
 from customer_profiles.identity.edges import index_parts as made
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
@@ -21,12 +22,16 @@ from customer_profiles_tests.conftest import Engine
 
 KEYS, CONTENTS = 8, 4
 """What a part holds here, so that a few dozen entries are many parts."""
+FOLDED, SHELF = 3, 12
+"""So large are here the smallest parts that are kept folded, and the shelves that they stand on."""
 
 
 @pytest.fixture(autouse=True)
 def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(made, "KEYS_A_PART", KEYS)
     monkeypatch.setattr(made, "CONTENTS_A_PART", CONTENTS)
+    monkeypatch.setattr(read, "WORTH_FOLDING", FOLDED)
+    monkeypatch.setattr(read, "SHELF_ROWS", SHELF)
 
 
 @dataclass
