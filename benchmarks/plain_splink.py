@@ -7,7 +7,7 @@ maximisation in two sessions, predict over one exploded array of keys, connected
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -122,10 +122,10 @@ def batches(
     model: dict[str, Any],
     frequencies: Path,
     threshold: float,
-    size: int,
+    sizes: Collection[int],
     times: int,
     say: Say,
-) -> list[float]:
+) -> dict[int, list[float]]:
     """What a batch costs with Splink alone: its pairs with all others and among themselves, then clusters over everything.
 
     Args:
@@ -133,20 +133,20 @@ def batches(
         model: a trained model.
         frequencies: from `write_frequencies`.
         threshold: predict edges of at least this weight, in bits.
-        size: rows of a batch.
-        times: how many batches.
+        sizes: rows of a batch.
+        times: how many batches of each size.
         say: told what is going on.
 
     Returns:
-        Seconds of each batch.
+        By size the seconds of each batch.
     """
     connection, database = _open(prepared)
     linker = _with_frequencies(_linker(database, model), database, frequencies)
     say("  Splink: predicting what was there before, once")
     known = linker.inference.predict(threshold_match_weight=threshold).physical_name
     rows = connection.execute("select count(*) from prepared").fetchall()[0][0]
-    seconds = []
-    for turn in range(times):
+    seconds: dict[int, list[float]] = {size: [] for size in sizes}
+    for turn, size in enumerate(size for size in sizes for _ in range(times)):
         connection.execute(
             f"create or replace table arriving as select * from prepared using sample {size} rows (reservoir, {turn})"
         )
@@ -179,11 +179,11 @@ def batches(
             edge_id_column_name_right="content_no_r",
             threshold_match_weight=threshold,
         )
-        seconds.append(time.perf_counter() - started)
+        seconds[size].append(time.perf_counter() - started)
         pairs = sum(
             connection.execute(f"select count(*) from {one.physical_name}").fetchall()[0][0] for one in found
         )
-        say(f"  Splink: {seconds[-1]:.1f} s for {size:,} of {rows:,} rows, {pairs:,} edges")
+        say(f"  Splink: {seconds[size][-1]:.1f} s for {size:,} of {rows:,} rows, {pairs:,} edges")
         for one in (*found, clusters):
             one.drop_table_from_database_and_remove_from_cache()
     return seconds

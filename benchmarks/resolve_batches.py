@@ -72,7 +72,7 @@ def main() -> None:
         type=int,
         default=0,
         metavar="TIMES",
-        help="so many batches of 1,000 with Splink alone, in the same run: predict_between, predict_within, clusters",
+        help="so many batches of each size with Splink alone, in the same run: predict_between, predict_within, clusters",
     )
     parser.add_argument(
         "--postgres",
@@ -86,11 +86,16 @@ def main() -> None:
         settings = copied_to(given.postgres, settings, say)
     sizes = given.batch or (1_000, 100)
     arrivals = made(folder / "records.parquet", sizes, given.warm + given.times)
+    ours: dict[int, float] = {}
     for size, seconds, busy, facts in measured(settings, arrivals, given.warm):
+        ours[size] = statistics.median(seconds)
         print(line(given.records, size, seconds, busy, facts), flush=True)
     if given.splink:
-        beside = splink_alone(folder.parent, settings, given.splink)
-        print(f"Splink alone, 1,000 rows: median {statistics.median(beside):.1f} s of {len(beside)}")
+        for size, seconds in splink_alone(folder.parent, settings, sizes, given.splink).items():
+            alone = statistics.median(seconds)
+            print(
+                f"Splink alone, {size:,} rows: median {alone:.2f} s of {len(seconds)}, {alone / ours[size]:.1f} times ours"
+            )
     shutil.rmtree(folder)
 
 
@@ -136,8 +141,10 @@ def made(file: Path, sizes: Sequence[int], times: int) -> dict[int, list[list[di
     return batches
 
 
-def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:
-    """Seconds of batches of 1,000 beside the same records with the same model, columns and keys made for nothing."""
+def splink_alone(
+    folder: Path, settings: Settings, sizes: Sequence[int], times: int
+) -> dict[int, list[float]]:
+    """By size the seconds of batches beside the same records with the same model, columns and keys made for nothing."""
     bundle = ModelBundle.from_bytes((folder / "bundle.zip").read_bytes())
     prepared, frequencies = folder / "prepared.parquet", folder / "frequencies"
     if not frequencies.exists():
@@ -146,7 +153,7 @@ def splink_alone(folder: Path, settings: Settings, times: int) -> list[float]:
         plain_splink.write_prepared(records, bundle, settings.identity, prepared)
         frequencies.mkdir()
         plain_splink.write_frequencies(records, bundle, settings.identity, frequencies)
-    return plain_splink.batches(prepared, bundle.model, frequencies, bundle.edge_threshold, 1_000, times, say)
+    return plain_splink.batches(prepared, bundle.model, frequencies, bundle.edge_threshold, sizes, times, say)
 
 
 def line(

@@ -19,6 +19,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
+from customer_profiles.identity.edges.folding.compact_entries import CompactEntries
 from customer_profiles.identity.edges.folding.shelf import SHELF_ROWS, Shelved, half_empty, shelved, taken
 from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
 from customer_profiles.identity.tables import index_run
@@ -26,6 +27,7 @@ from customer_profiles.state.bulk import delete_rows, insert_rows
 from customer_profiles.state.sequences import reserve
 
 Kind = Literal["key", "content"]
+_Entries = Entries | CompactEntries
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
 WORTH_FOLDING = 4_096
@@ -107,14 +109,13 @@ class Index:
             keys: Distinct, rising.
         """
         counts = np.zeros(len(keys), dtype=np.int64)
-        found: list[tuple[Entries, Numbers, Numbers, Numbers]] = []
+        found: list[tuple[_Entries, Numbers, Numbers, Numbers]] = []
         for part in self._parts["key"]:
             start, end = _between(keys, part)
             if start == end:
                 continue
             entries = self._entries(connection, part)
-            low = np.searchsorted(entries.keys, keys[start:end], side="left")
-            high = np.searchsorted(entries.keys, keys[start:end], side="right")
+            low, high = entries.spans(keys[start:end])
             there = np.flatnonzero(high > low)
             if not len(there):
                 continue
@@ -192,7 +193,11 @@ class Index:
         runs = sorted({part.run_no for part in self._parts["key"]})
         each = [
             Entries.joined(
-                [self._entries(connection, part) for part in self._parts["key"] if part.run_no == run]
+                [
+                    self._entries(connection, part).entries()
+                    for part in self._parts["key"]
+                    if part.run_no == run
+                ]
             )
             for run in runs
         ]
@@ -275,17 +280,20 @@ class Index:
 
     def _whole(self, connection: sa.Connection, kind: Kind, part: _Part) -> Any:
         """A part with all it holds: `Entries` or `Rows`."""
-        return self._entries(connection, part) if kind == "key" else self._rows(connection, part).rows()
+        if kind == "key":
+            return self._entries(connection, part).entries()
+        return self._rows(connection, part).rows()
 
     def _numbers(self, connection: sa.Connection, kind: Kind, part: _Part) -> Numbers:
         held = self._entries(connection, part) if kind == "key" else self._rows(connection, part)
         return held.numbers
 
-    def _entries(self, connection: sa.Connection, part: _Part) -> Entries:
+    def _entries(self, connection: sa.Connection, part: _Part) -> _Entries:
         name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
         if name not in self._loaded:
-            self._loaded[name] = Entries.from_bytes(self._body(connection, name))
-        entries: Entries = self._loaded[name]
+            read = Entries.from_bytes(self._body(connection, name))
+            self._loaded[name] = CompactEntries(read) if part.rows >= WORTH_FOLDING else read
+        entries: _Entries = self._loaded[name]
         return entries
 
     def _rows(self, connection: sa.Connection, part: _Part) -> Rows | Shelved:
@@ -338,7 +346,7 @@ class KeyCounts:
 
     keys: Numbers
     counts: Numbers
-    _found: Sequence[tuple[Entries, Numbers, Numbers, Numbers]]
+    _found: Sequence[tuple[_Entries, Numbers, Numbers, Numbers]]
     _index: Index
 
     def holders(self, wanted: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:

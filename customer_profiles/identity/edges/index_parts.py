@@ -75,6 +75,14 @@ class Entries:
         """What it is sorted by."""
         return self.keys
 
+    def spans(self, keys: Numbers) -> tuple[Numbers, Numbers]:
+        """For each key where its entries begin and where they end."""
+        return np.searchsorted(self.keys, keys, side="left"), np.searchsorted(self.keys, keys, side="right")
+
+    def entries(self) -> Entries:
+        """All of them."""
+        return self
+
     def between(self, start: int, end: int) -> Entries:
         """Those from one place to another."""
         return Entries(self.keys[start:end], self.contents[start:end])

@@ -85,6 +85,8 @@ class Workbench:
         )
         self._close = weakref.finalize(self, self._connection.close)
         self._connection.execute("set preserve_insertion_order = false")
+        # It would stand in the middle of logs, and of what the command shows of its own progress.
+        self._connection.execute("set enable_progress_bar = false")
         self._connection.execute(MACROS)
 
     def execute(self, statement: str, parameters: Sequence[object] = ()) -> duckdb.DuckDBPyConnection:

@@ -74,6 +74,12 @@ def offsets_of(size: NDArray[np.int32]) -> NDArray[np.int32]:
     return np.concatenate([np.zeros(1, dtype=np.int32), np.cumsum(size, dtype=np.int32)])
 
 
+def first_places(codes: NDArray[np.integer]) -> Numbers:
+    """Where each number stands first, of numbers given in the order of first appearance, as `dictionary_encode` does."""
+    most = np.maximum.accumulate(codes)
+    return np.flatnonzero(np.diff(most, prepend=-1))
+
+
 def alike(one: pa.Array, other: pa.Array) -> NDArray[np.bool_]:
     """Row by row whether two columns, both of texts or both of lists of texts, say the same."""
     if not pa.types.is_list(one.type):

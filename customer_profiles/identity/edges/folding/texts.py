@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from customer_profiles.identity.edges.folding.lists import Lists
+from customer_profiles.identity.edges.folding.lists import Lists, first_places
 from customer_profiles.identity.edges.index_parts import Numbers
 
 _TEXT, _HEX, _UUID = 0, 1, 2
@@ -62,7 +62,7 @@ class TextLists:
         if len(around.dictionary) > _MOST:
             return None
         codes = around.indices.to_numpy()
-        _, first = np.unique(codes, return_index=True)
+        first = first_places(codes)
         heads, tails = (each.take(pa.array(first)) for each in (heads, tails))
         return cls(column.type, Lists.of(column), codes.astype(np.uint16), heads, tails, forms[first], bodies)
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.folding.derived import Exceptions
-from customer_profiles.identity.edges.folding.lists import Lists, Taken, lengths, offsets_of
+from customer_profiles.identity.edges.folding.lists import Lists, Taken, first_places, lengths, offsets_of
 from customer_profiles.identity.edges.index_parts import Numbers
 
 NAME, WORDS, PRICED = "name", "name_words", "name_tokens"
@@ -42,10 +42,11 @@ class Words:
         """Those of a table with the three columns."""
         told, words, priced = (table[name].combine_chunks() for name in (NAME, WORDS, PRICED))
         lists, tokens = Lists.of(words), words.flatten()
-        different = pc.unique(tokens)
-        different = different.take(pc.array_sort_indices(different))
-        codes = _index_in(tokens, different)
-        _, first = np.unique(codes, return_index=True)
+        coded = tokens.dictionary_encode()
+        by_alphabet = pc.array_sort_indices(coded.dictionary)
+        different = coded.dictionary.take(by_alphabet)
+        codes = np.argsort(by_alphabet.to_numpy())[coded.indices.to_numpy()]
+        first = first_places(coded.indices.to_numpy())[by_alphabet.to_numpy()]
         values = {WORDS: different, PRICED: priced.flatten().take(pa.array(first))}
         order = _told_order(told, lists, codes, different)
         folded = cls(
