@@ -83,7 +83,9 @@ def every_list(lists: pa.ListArray) -> pa.ListArray:
 def names_in(emails: pa.ListArray) -> pa.ListArray:
     """What addresses say before the @ or the first +, letters and digits alone, where that is long enough to tell something."""
     local = pc.replace_substring_regex(emails.flatten(), r"(?s)[@+].*", "")
-    names = pc.replace_substring_regex(local, r"[^\p{L}\p{N}]", "")
+    # The same for plain letters, in a tenth of the time: the classes of Unicode are long.
+    plain = pc.all(pc.string_is_ascii(local)).as_py() is not False
+    names = pc.replace_substring_regex(local, r"[^A-Za-z0-9]" if plain else r"[^\p{L}\p{N}]", "")
     told = pc.greater_equal(pc.utf8_length(names), 5)
     before = offsets_of(told.to_numpy(zero_copy_only=False).astype(np.int32))
     return pa.ListArray.from_arrays(before[offsets_of(lengths(emails))], names.filter(told))
