@@ -320,7 +320,8 @@ class Index:
     def _fill(self, shelf: dict[tuple[Kind, int, int], Rows]) -> None:
         if shelf:
             self._loaded |= dict(zip(shelf, shelved([*shelf.values()]), strict=True))
-        shelf.clear()
+            shelf.clear()
+            pa.default_memory_pool().release_unused()  # several times what stays came and went
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
         kind, run_no, part_no = name

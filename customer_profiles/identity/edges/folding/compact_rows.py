@@ -9,6 +9,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.folding.derived import Exceptions, Rule, every_list, names_in
+from customer_profiles.identity.edges.folding.exact import exact_table
 from customer_profiles.identity.edges.folding.often import Often
 from customer_profiles.identity.edges.folding.texts import TextLists
 from customer_profiles.identity.edges.folding.words import NAME, PRICED, WORDS, Words
@@ -57,7 +58,7 @@ class CompactRows:
             if field.type == _TEXTS and (texts := TextLists.of(plain[field.name].combine_chunks()))
         }
         often = (name for each in self._often for name in each.names)
-        self._plain = _exact(plain.drop_columns([*often, *self._texts]))
+        self._plain = exact_table(plain.drop_columns([*often, *self._texts]))
         self.numbers: Numbers = self._plain["content_no"].to_numpy()
         self.gone: NDArray[np.bool_] = self._plain["gone"].to_numpy()
 
@@ -99,18 +100,3 @@ def unfolded(pieces: Sequence[tuple[CompactRows, Numbers]], columns: Sequence[st
 
 def _rules_of(schema: pa.Schema) -> list[Rule]:
     return [rule for rule in _RULES if {rule.name, rule.source} <= {*schema.names}]
-
-
-def _exact(table: pa.Table) -> pa.Table:
-    """The table in one piece of memory, as large as it has to be."""
-    table = table.combine_chunks()
-    counted = pa.MockOutputStream()
-    with pa.ipc.new_stream(counted, table.schema) as writer:
-        writer.write_table(table)
-    whole = pa.allocate_buffer(counted.size())
-    with (
-        pa.FixedSizeBufferWriter(whole) as sink,
-        pa.ipc.new_stream(sink, table.schema) as writer,
-    ):
-        writer.write_table(table)
-    return pa.ipc.open_stream(whole).read_all()

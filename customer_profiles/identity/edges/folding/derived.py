@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from customer_profiles.identity.edges.folding.exact import exact
 from customer_profiles.identity.edges.folding.lists import alike, lengths, offsets_of
 from customer_profiles.identity.edges.index_parts import Numbers
 
@@ -49,7 +50,7 @@ class Exceptions:
             made: What is made for it.
         """
         places = np.flatnonzero(~alike(told, made))
-        return cls(places, told.take(pa.array(places)))
+        return cls(places, exact(told.take(pa.array(places))))
 
     def among(self, places: Numbers) -> Exceptions:
         """Those of the rows in these places, by their turn among them."""

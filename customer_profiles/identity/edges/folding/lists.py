@@ -11,30 +11,47 @@ from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.index_parts import Numbers
 
+_BLOCK = 16
+"""So many rows share a place to count from: where each begins need not be kept."""
+
 
 @dataclass(frozen=True)
 class Lists:
     """Where the list of each row is.
 
     Attributes:
-        offsets: For each row where its values begin, and behind the last one where they end.
+        sizes: For each row how many values it has, in rows of a block.
+        starts: For each block where its values begin.
         missing: Which rows have no list at all; None when each has one.
     """
 
-    offsets: NDArray[np.int32]
+    sizes: NDArray[np.unsignedinteger]
+    starts: NDArray[np.int32]
     missing: NDArray[np.bool_] | None
 
     @classmethod
     def of(cls, column: pa.ListArray) -> Lists:
         """Those of a column, into its `flatten`."""
         missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-        return cls(offsets_of(lengths(column)), missing)
+        size = lengths(column)
+        blocks = np.zeros((-(-len(size) // _BLOCK), _BLOCK), dtype=np.min_scalar_type(size.max(initial=0)))
+        blocks.ravel()[: len(size)] = size
+        return cls(blocks, offsets_of(blocks.sum(axis=1, dtype=np.int32))[:-1], missing)
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """For each row, and those that fill up the last block, where its values begin; and where the last one's end."""
+        return offsets_of(self.sizes.ravel())
 
     def taken(self, places: Numbers) -> Taken:
         """Those of the rows in these places."""
-        start = self.offsets[places]
-        offsets = offsets_of(self.offsets[places + 1] - start)
-        within = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], np.diff(offsets))
+        block, within_block = np.divmod(places, _BLOCK)
+        ends = np.cumsum(self.sizes[block], axis=1, dtype=np.int32)
+        turn = np.arange(len(places))
+        size = self.sizes[block, within_block]
+        start = self.starts[block] + ends[turn, within_block] - size
+        offsets = offsets_of(size)
+        within = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], size)
         return Taken(offsets, within, None if self.missing is None else self.missing[places])
 
 
@@ -69,7 +86,7 @@ def lengths(lists: pa.ListArray) -> NDArray[np.int32]:
     return found
 
 
-def offsets_of(size: NDArray[np.int32]) -> NDArray[np.int32]:
+def offsets_of(size: NDArray[np.integer]) -> NDArray[np.int32]:
     """Where lists of these sizes begin and the last one ends."""
     return np.concatenate([np.zeros(1, dtype=np.int32), np.cumsum(size, dtype=np.int32)])
 

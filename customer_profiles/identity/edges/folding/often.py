@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from customer_profiles.identity.edges.folding.exact import exact
 from customer_profiles.identity.edges.index_parts import Numbers
 
 _MANY = 2
@@ -47,7 +48,7 @@ class Often:
                 values.append(coded.dictionary)
         together = np.array(codes, dtype=np.uint16).reshape(len(names), table.num_rows)
         starts = np.cumsum([len(each) for each in values])[:-1].astype(np.int32)
-        return cls(tuple(names), together, pa.concat_arrays(values), starts)
+        return cls(tuple(names), together, exact(pa.concat_arrays(values)), starts)
 
     def taken(self, places: Numbers, wanted: Collection[str]) -> dict[str, pa.Array]:
         """What the wanted columns say in these places."""

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from customer_profiles.identity.edges.folding.exact import exact
 from customer_profiles.identity.edges.folding.lists import Lists, first_places
 from customer_profiles.identity.edges.index_parts import Numbers
 
@@ -63,8 +64,10 @@ class TextLists:
             return None
         codes = around.indices.to_numpy()
         first = first_places(codes)
-        heads, tails = (each.take(pa.array(first)) for each in (heads, tails))
-        return cls(column.type, Lists.of(column), codes.astype(np.uint16), heads, tails, forms[first], bodies)
+        heads, tails = (exact(each.take(pa.array(first))) for each in (heads, tails))
+        return cls(
+            column.type, Lists.of(column), codes.astype(np.uint16), heads, tails, forms[first], exact(bodies)
+        )
 
     def taken(self, places: Numbers) -> pa.ListArray:
         """Those of the rows in these places."""

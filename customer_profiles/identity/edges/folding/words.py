@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.folding.derived import Exceptions
+from customer_profiles.identity.edges.folding.exact import exact
 from customer_profiles.identity.edges.folding.lists import Lists, Taken, first_places, lengths, offsets_of
 from customer_profiles.identity.edges.index_parts import Numbers
 
@@ -47,7 +48,7 @@ class Words:
         different = coded.dictionary.take(by_alphabet)
         codes = np.argsort(by_alphabet.to_numpy())[coded.indices.to_numpy()]
         first = first_places(coded.indices.to_numpy())[by_alphabet.to_numpy()]
-        values = {WORDS: different, PRICED: priced.flatten().take(pa.array(first))}
+        values = {WORDS: exact(different), PRICED: exact(priced.flatten().take(pa.array(first)))}
         order = _told_order(told, lists, codes, different)
         folded = cls(
             lists,
@@ -87,7 +88,8 @@ def _told_order(
     names: pa.StringArray, lists: Lists, codes: Numbers, different: pa.StringArray
 ) -> NDArray[np.uint8]:
     """For each word of a row, in the order of its name, its place among those of the row; 0 where the name has other words."""
-    size = np.diff(lists.offsets)
+    offsets = lists.offsets[: len(names) + 1]
+    size = np.diff(offsets)
     tokens = pc.split_pattern(names, " ")
     same = lengths(tokens) == size
     compared = np.flatnonzero(same)
@@ -98,7 +100,7 @@ def _told_order(
     place = np.zeros(len(row), dtype=np.uint8)
     place[sorted_by_row] = within
     order = np.zeros(len(codes), dtype=np.uint8)
-    order[np.repeat(lists.offsets[compared], size[compared]) + within] = place
+    order[np.repeat(offsets[compared], size[compared]) + within] = place
     return order
 
 
