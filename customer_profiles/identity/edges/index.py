@@ -10,7 +10,8 @@ A key here is a blocking key or the fingerprint of an identifier's value (64 bit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from customer_profiles.identity.edges.folding.compact_entries import CompactEntries
+from customer_profiles.identity.edges.folding.compact_entries import NO_BOOK, CompactEntries
 from customer_profiles.identity.edges.folding.shelf import SHELF_ROWS, Shelved, half_empty, shelved, taken
 from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
 from customer_profiles.identity.tables import index_run
@@ -32,6 +33,8 @@ _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
 WORTH_FOLDING = 4_096
 """Rows of a part that is kept in memory folded; smaller ones are soon merged into others."""
+WORTH_A_BOOK = 8
+"""Large parts of keys that are read at once: who asks for so many will ask for most, and for what their contents say."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
 
 
@@ -81,6 +84,7 @@ class Index:
         """How many entries and contents look-ups have given: the work of a batch, counted."""
         self._parts: dict[Kind, list[_Part]] = {"key": [], "content": []}
         self._loaded: dict[tuple[Kind, int, int], Any] = {}
+        self._book = NO_BOOK
 
     def refresh(self, connection: sa.Connection) -> None:
         """See which runs there are now."""
@@ -110,6 +114,8 @@ class Index:
         """
         counts = np.zeros(len(keys), dtype=np.int64)
         found: list[tuple[_Entries, Numbers, Numbers, Numbers]] = []
+        touched = (part for part in self._parts["key"] if np.subtract(*_between(keys, part)))
+        self._read_entries(connection, touched)
         for part in self._parts["key"]:
             start, end = _between(keys, part)
             if start == end:
@@ -210,6 +216,7 @@ class Index:
         connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
         self._parts = {"key": [], "content": []}
         self._loaded.clear()
+        self._book = NO_BOOK
 
     def _merge_a_part(self, connection: sa.Connection, kind: Kind, runs: Sequence[int]) -> None:
         """Move what newer runs have in one place of the oldest of these into that one: where they have most."""
@@ -289,12 +296,27 @@ class Index:
         return held.numbers
 
     def _entries(self, connection: sa.Connection, part: _Part) -> _Entries:
-        name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
-        if name not in self._loaded:
-            read = Entries.from_bytes(self._body(connection, name))
-            self._loaded[name] = CompactEntries(read) if part.rows >= WORTH_FOLDING else read
-        entries: _Entries = self._loaded[name]
+        self._read_entries(connection, [part])
+        entries: _Entries = self._loaded["key", part.run_no, part.part_no]
         return entries
+
+    def _read_entries(self, connection: sa.Connection, parts: Iterable[_Part]) -> None:
+        """Read parts of keys that are not in memory."""
+        missing = [part for part in parts if ("key", part.run_no, part.part_no) not in self._loaded]
+        if not len(self._book) and sum(part.rows >= WORTH_FOLDING for part in missing) >= WORTH_A_BOOK:
+            self._book = self._all_contents(connection)
+        for part in missing:
+            name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
+            read = Entries.from_bytes(self._body(connection, name))
+            folds = part.rows >= WORTH_FOLDING
+            self._loaded[name] = CompactEntries(read, self._book) if folds else read
+
+    def _all_contents(self, connection: sa.Connection) -> Numbers:
+        """The contents of all large parts, rising."""
+        large = [part for part in self._parts["content"] if part.rows >= WORTH_FOLDING]
+        self._read_rows(connection, large)
+        each = [self._rows(connection, part).numbers for part in large]
+        return np.sort(np.concatenate(each), kind="stable") if each else NO_BOOK
 
     def _rows(self, connection: sa.Connection, part: _Part) -> Rows | Shelved:
         self._read_rows(connection, [part])
@@ -303,25 +325,37 @@ class Index:
 
     def _read_rows(self, connection: sa.Connection, parts: Iterable[_Part]) -> None:
         """Read parts of contents that are not in memory; large ones together."""
-        shelf: dict[tuple[Kind, int, int], Rows] = {}
-        for part in parts:
-            name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
-            if name in self._loaded:
-                continue
-            read = Rows.from_bytes(self._body(connection, name))
+        missing = [part for part in parts if ("content", part.run_no, part.part_no) not in self._loaded]
+        large = [part for part in missing if part.rows >= WORTH_FOLDING]
+        for part in missing:
             if part.rows < WORTH_FOLDING:
-                self._loaded[name] = read
-                continue
-            if sum(len(one.numbers) for one in shelf.values()) + part.rows > SHELF_ROWS:
-                self._fill(shelf)
-            shelf[name] = read
-        self._fill(shelf)
+                name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
+                self._loaded[name] = Rows.from_bytes(self._body(connection, name))
+        if not large:
+            return
+        with ThreadPoolExecutor(
+            1
+        ) as aside:  # folding needs neither Python nor the state while the next ones are read
+            folded = [aside.submit(shelved, read) for read in self._by_shelf(connection, large)]
+        for future in folded:
+            on_shelf = future.result()
+            self._loaded |= {
+                ("content", part.run_no, part.part_no): one
+                for part, one in zip(large, on_shelf, strict=False)
+            }
+            large = large[len(on_shelf) :]
+        pa.default_memory_pool().release_unused()  # several times what stays came and went
 
-    def _fill(self, shelf: dict[tuple[Kind, int, int], Rows]) -> None:
+    def _by_shelf(self, connection: sa.Connection, parts: Iterable[_Part]) -> Iterator[list[Rows]]:
+        """Parts as they are read, so many as a shelf holds."""
+        shelf: list[Rows] = []
+        for part in parts:
+            if shelf and sum(len(one.numbers) for one in shelf) + part.rows > SHELF_ROWS:
+                yield shelf
+                shelf = []
+            shelf.append(Rows.from_bytes(self._body(connection, ("content", part.run_no, part.part_no))))
         if shelf:
-            self._loaded |= dict(zip(shelf, shelved([*shelf.values()]), strict=True))
-            shelf.clear()
-            pa.default_memory_pool().release_unused()  # several times what stays came and went
+            yield shelf
 
     def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
         kind, run_no, part_no = name
@@ -362,7 +396,7 @@ class KeyCounts:
             low_, size = low[asked], (high - low)[asked]
             within = np.arange(size.sum()) - np.repeat(np.cumsum(size) - size, size)
             places.append(np.repeat(at[asked], size))
-            contents.append(entries.contents[np.repeat(low_, size) + within])
+            contents.append(entries.contents_at(np.repeat(low_, size) + within))
         if not places:
             return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         place, content = np.concatenate(places), np.concatenate(contents)

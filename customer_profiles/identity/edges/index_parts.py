@@ -79,6 +79,10 @@ class Entries:
         """For each key where its entries begin and where they end."""
         return np.searchsorted(self.keys, keys, side="left"), np.searchsorted(self.keys, keys, side="right")
 
+    def contents_at(self, places: Numbers) -> Numbers:
+        """What the entries in these places name."""
+        return self.contents[places]
+
     def entries(self) -> Entries:
         """All of them."""
         return self

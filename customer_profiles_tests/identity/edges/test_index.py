@@ -32,6 +32,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(made, "CONTENTS_A_PART", CONTENTS)
     monkeypatch.setattr(read, "WORTH_FOLDING", FOLDED)
     monkeypatch.setattr(read, "SHELF_ROWS", SHELF)
+    monkeypatch.setattr(read, "WORTH_A_BOOK", 2)
 
 
 @dataclass
