@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.folding.compact_rows import CompactRows, unfolded
 from customer_profiles.identity.edges.index_parts import Numbers, Rows
 
-SHELF_ROWS = 262_144
+SHELF_ROWS = 131_072
 """The larger a shelf, the less often stands what many rows say, and the fewer shelves a batch looks into."""
 
 
