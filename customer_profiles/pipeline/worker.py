@@ -18,7 +18,6 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.cleaning.ingest import now_micros
@@ -32,6 +31,7 @@ from customer_profiles.pipeline.helped import Helped
 from customer_profiles.pipeline.lane import Failure, Lane, failed_again
 from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
+from customer_profiles.pipeline.memory import Memory
 from customer_profiles.pipeline.pace import Backoff, BatchSize
 from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.sources.heads import open_head
@@ -148,8 +148,6 @@ class Worker:
         Raises:
             StateError: The state cannot be reached at the start; one that goes away later is waited for.
         """
-        # It lives long: what Arrow's own allocator is given back, it keeps, a tenth of a gigabyte beside many customers.
-        pa.set_memory_pool(pa.system_memory_pool())
         drove = False
         while not self._stopping.is_set():
             try:
@@ -193,6 +191,7 @@ class Worker:
         stages = [DerivedLane(stage, self._backoff, self._dice) for stage in self._pipeline.derived()]
         drive = Drive(self._lanes(), stages, Meter(self._pipeline.state), self._helped(stages))
         away: Failure | None = None
+        memory = Memory()
         try:
             while not self._stopping.is_set() and lease.held:
                 try:
@@ -202,6 +201,7 @@ class Worker:
                         self._note_watermarks(drive.lanes, at_once=True)
                         return True
                     if not drive.more:
+                        memory.tidy()
                         self._wait(drive)
                 except CursorMoved:
                     continue  # a run beside us measured meanwhile
