@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
+from customer_profiles.identity.edges import index
 from customer_profiles.identity.evaluation.verify import verify_all
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.settings import Settings
@@ -46,6 +47,8 @@ IDENTITY = {
     "blocking_cap": 4,
 }
 """Caps so low that every history crosses them all, up and down."""
+FOLDED = {"WORTH_FOLDING": 2, "SHELF_ROWS": 6, "WORTH_A_BOOK": 2}
+"""What `identity.edges.index` folds from: so little that every history stays in memory folded."""
 FACTS = ("claim", "estate", "decision", "superseded_record")
 GRAPH = ("edge", "review_pair", "member", "resolved_record")
 
@@ -269,6 +272,8 @@ def states(engine: Engine) -> Iterator[tuple[State, State]]:
 def main(count: int, first: int, engine: Engine) -> int:
     """Run histories; tell each that differs, and in the end how many did."""
     differing = 0
+    for name, value in FOLDED.items():
+        setattr(index, name, value)
     with states(engine) as both:
         histories = Histories(*both, settings_with(Path(), **IDENTITY))
         for seed in range(first, first + count):
