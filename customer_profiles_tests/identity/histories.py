@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from customer_profiles.identity.decisions.decisions import DecisionKind, decide, undo
-from customer_profiles.identity.edges import index
+from customer_profiles.identity.edges import parts_read
 from customer_profiles.identity.evaluation.verify import verify_all
 from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.settings import Settings
@@ -48,7 +48,7 @@ IDENTITY = {
 }
 """Caps so low that every history crosses them all, up and down."""
 FOLDED = {"WORTH_FOLDING": 2, "SHELF_ROWS": 6, "WORTH_A_BOOK": 2}
-"""What `identity.edges.index` folds from: so little that every history stays in memory folded."""
+"""What `identity.edges.parts_read` folds from: so little that every history stays in memory folded."""
 FACTS = ("claim", "estate", "decision", "superseded_record")
 GRAPH = ("edge", "review_pair", "member", "resolved_record")
 
@@ -273,7 +273,7 @@ def main(count: int, first: int, engine: Engine) -> int:
     """Run histories; tell each that differs, and in the end how many did."""
     differing = 0
     for name, value in FOLDED.items():
-        setattr(index, name, value)
+        setattr(parts_read, name, value)
     with states(engine) as both:
         histories = Histories(*both, settings_with(Path(), **IDENTITY))
         for seed in range(first, first + count):

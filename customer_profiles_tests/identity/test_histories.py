@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from customer_profiles.identity.edges import index
+from customer_profiles.identity.edges import parts_read
 from customer_profiles.state.engine import State
 from customer_profiles_tests.conftest import Engine
 from customer_profiles_tests.identity.histories import FOLDED, IDENTITY, STEPS, Histories
@@ -24,7 +24,7 @@ def test_one_by_one_in_batches_and_rebuilt_give_the_same_graph_through_random_hi
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for name, value in FOLDED.items():
-        monkeypatch.setattr(index, name, value)
+        monkeypatch.setattr(parts_read, name, value)
     histories = Histories(state_factory(engine), state_factory(engine), settings_with(tmp_path, **IDENTITY))
     for number in range(seed, seed + 2):
         histories.run(number, STEPS)

@@ -10,43 +10,34 @@ A key here is a blocking key or the fingerprint of an identifier's value (64 bit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import sqlalchemy as sa
 from numpy.typing import NDArray
 
-from customer_profiles.identity.edges.folding.compact_entries import NO_BOOK, CompactEntries
-from customer_profiles.identity.edges.folding.shelf import SHELF_ROWS, Shelved, half_empty, shelved, taken
-from customer_profiles.identity.edges.index_parts import Entries, Numbers, PartBody, Rows, content_of
+from customer_profiles.identity.edges.folding.compact_entries import CompactEntries
+from customer_profiles.identity.edges.folding.shelf import Shelved, taken
+from customer_profiles.identity.edges.index_parts import (
+    Entries,
+    Kind,
+    Numbers,
+    Part,
+    PartBody,
+    Rows,
+    content_of,
+)
+from customer_profiles.identity.edges.parts_read import PartsRead
 from customer_profiles.identity.tables import index_run
 from customer_profiles.state.bulk import delete_rows, insert_rows
 from customer_profiles.state.sequences import reserve
 
-Kind = Literal["key", "content"]
-_Entries = Entries | CompactEntries
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
-WORTH_FOLDING = 4_096
-"""Rows of a part that is kept in memory folded; smaller ones are soon merged into others."""
-WORTH_A_BOOK = 8
-"""Large parts of keys that are read at once: who asks for so many will ask for most, and for what their contents say."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
-
-
-@dataclass(frozen=True)
-class _Part:
-    """Where a part of a run is in the table, and between which keys it lies."""
-
-    run_no: int
-    part_no: int
-    least: int
-    most: int
-    rows: int
 
 
 @dataclass(frozen=True)
@@ -61,9 +52,9 @@ class _Place:
 
     low: int | None
     high: int | None
-    parts: Sequence[_Part]
+    parts: Sequence[Part]
 
-    def touches(self, part: _Part) -> bool:
+    def touches(self, part: Part) -> bool:
         """Whether a part of another run reaches into it."""
         return (self.high is None or part.least < self.high) and (self.low is None or part.most >= self.low)
 
@@ -82,9 +73,8 @@ class Index:
         self.generation = generation
         self.rows_read = 0
         """How many entries and contents look-ups have given: the work of a batch, counted."""
-        self._parts: dict[Kind, list[_Part]] = {"key": [], "content": []}
-        self._loaded: dict[tuple[Kind, int, int], Any] = {}
-        self._book = NO_BOOK
+        self._parts: dict[Kind, list[Part]] = {"key": [], "content": []}
+        self._read = PartsRead(generation)
 
     def refresh(self, connection: sa.Connection) -> None:
         """See which runs there are now."""
@@ -95,15 +85,8 @@ class Index:
         )
         self._parts = {"key": [], "content": []}
         for kind, *rest in rows:
-            self._parts[kind].append(_Part(*rest))
-        there = {(kind, part.run_no, part.part_no) for kind, parts in self._parts.items() for part in parts}
-        for gone in self._loaded.keys() - there:
-            del self._loaded[gone]
-        on_shelves = {name: part for name, part in self._loaded.items() if isinstance(part, Shelved)}
-        emptied = half_empty(on_shelves.values())
-        for name, part in on_shelves.items():
-            if id(part.shelf) in emptied:
-                del self._loaded[name]  # read again, with others, when it is asked for
+            self._parts[kind].append(Part(*rest))
+        self._read.keep(self._parts)
 
     def counts(self, connection: sa.Connection, keys: Numbers) -> KeyCounts:
         """How many contents hold each key.
@@ -113,14 +96,14 @@ class Index:
             keys: Distinct, rising.
         """
         counts = np.zeros(len(keys), dtype=np.int64)
-        found: list[tuple[_Entries, Numbers, Numbers, Numbers]] = []
+        found: list[tuple[Entries | CompactEntries, Numbers, Numbers, Numbers]] = []
         touched = (part for part in self._parts["key"] if np.subtract(*_between(keys, part)))
-        self._read_entries(connection, touched)
+        self._read.read_keys(connection, touched, self._parts["content"])
         for part in self._parts["key"]:
             start, end = _between(keys, part)
             if start == end:
                 continue
-            entries = self._entries(connection, part)
+            entries = self._read.entries(connection, part)
             low, high = entries.spans(keys[start:end])
             there = np.flatnonzero(high > low)
             if not len(there):
@@ -150,12 +133,12 @@ class Index:
         hits: list[tuple[Rows | Shelved, Numbers]] = []
         newest_first = sorted(self._parts["content"], key=lambda part: -part.run_no)
         touched = (part for part in newest_first if np.subtract(*_between(contents, part)))
-        self._read_rows(connection, touched)
+        self._read.read_contents(connection, touched)
         for part in newest_first:
             start, end = _between(wanted, part)
             if start == end:
                 continue
-            whole = self._rows(connection, part)
+            whole = self._read.rows(connection, part)
             places = np.searchsorted(whole.numbers, wanted[start:end])
             hit = whole.numbers[np.minimum(places, part.rows - 1)] == wanted[start:end]
             if hit.any():
@@ -167,7 +150,7 @@ class Index:
         if not newest_first:
             return None
         if not hits:
-            hits = [(self._rows(connection, newest_first[0]), np.zeros(0, dtype=np.int64))]
+            hits = [(self._read.rows(connection, newest_first[0]), np.zeros(0, dtype=np.int64))]
         table = pa.concat_tables(taken(hits, columns)).combine_chunks()
         self.rows_read += table.num_rows
         return table
@@ -200,14 +183,14 @@ class Index:
         each = [
             Entries.joined(
                 [
-                    self._entries(connection, part).entries()
+                    self._read.entries(connection, part).entries()
                     for part in self._parts["key"]
                     if part.run_no == run
                 ]
             )
             for run in runs
         ]
-        numbers = [self._rows(connection, part).numbers for part in self._parts["content"]]
+        numbers = [self._read.rows(connection, part).numbers for part in self._parts["content"]]
         table = self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None
         return Entries.merged(each, oldest=True), table
 
@@ -215,8 +198,7 @@ class Index:
         """Delete every run."""
         connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
         self._parts = {"key": [], "content": []}
-        self._loaded.clear()
-        self._book = NO_BOOK
+        self._read.keep(self._parts)
 
     def _merge_a_part(self, connection: sa.Connection, kind: Kind, runs: Sequence[int]) -> None:
         """Move what newer runs have in one place of the oldest of these into that one: where they have most."""
@@ -243,7 +225,7 @@ class Index:
             self._write_parts(connection, kind, run_no, one.parts())
 
     def _fullest(
-        self, connection: sa.Connection, kind: Kind, places: Sequence[_Place], newer: Iterable[_Part]
+        self, connection: sa.Connection, kind: Kind, places: Sequence[_Place], newer: Iterable[Part]
     ) -> _Place:
         """The place in which newer parts have most."""
         starts = np.array([place.low for place in places[1:]], dtype=np.int64)
@@ -267,7 +249,7 @@ class Index:
         # Never a number that a part had before: whoever has read that one would take this for it.
         first = reserve(connection, "index_run", len(written))
         parts = [
-            _Part(run_no, first + place, least, most, rows)
+            Part(run_no, first + place, least, most, rows)
             for place, (least, most, rows, _) in enumerate(written)
         ]
         rows = [
@@ -277,97 +259,22 @@ class Index:
         insert_rows(connection, index_run, _COLUMNS, rows)
         self._parts[kind] = sorted([*self._parts[kind], *parts], key=lambda one: (one.run_no, one.least))
 
-    def _delete(self, connection: sa.Connection, kind: Kind, parts: Iterable[_Part]) -> None:
+    def _delete(self, connection: sa.Connection, kind: Kind, parts: Iterable[Part]) -> None:
         gone = {(part.run_no, part.part_no) for part in parts}
         key = ("generation", "kind", "run_no", "part_no")
         delete_rows(connection, index_run, key, [(self.generation, kind, *one) for one in gone])
         self._parts[kind] = [one for one in self._parts[kind] if (one.run_no, one.part_no) not in gone]
-        for run_no, part_no in gone:
-            self._loaded.pop((kind, run_no, part_no), None)
+        self._read.keep(self._parts)
 
-    def _whole(self, connection: sa.Connection, kind: Kind, part: _Part) -> Any:
+    def _whole(self, connection: sa.Connection, kind: Kind, part: Part) -> Any:
         """A part with all it holds: `Entries` or `Rows`."""
         if kind == "key":
-            return self._entries(connection, part).entries()
-        return self._rows(connection, part).rows()
+            return self._read.entries(connection, part).entries()
+        return self._read.rows(connection, part).rows()
 
-    def _numbers(self, connection: sa.Connection, kind: Kind, part: _Part) -> Numbers:
-        held = self._entries(connection, part) if kind == "key" else self._rows(connection, part)
+    def _numbers(self, connection: sa.Connection, kind: Kind, part: Part) -> Numbers:
+        held = self._read.entries(connection, part) if kind == "key" else self._read.rows(connection, part)
         return held.numbers
-
-    def _entries(self, connection: sa.Connection, part: _Part) -> _Entries:
-        self._read_entries(connection, [part])
-        entries: _Entries = self._loaded["key", part.run_no, part.part_no]
-        return entries
-
-    def _read_entries(self, connection: sa.Connection, parts: Iterable[_Part]) -> None:
-        """Read parts of keys that are not in memory."""
-        missing = [part for part in parts if ("key", part.run_no, part.part_no) not in self._loaded]
-        if not len(self._book) and sum(part.rows >= WORTH_FOLDING for part in missing) >= WORTH_A_BOOK:
-            self._book = self._all_contents(connection)
-        for part in missing:
-            name: tuple[Kind, int, int] = ("key", part.run_no, part.part_no)
-            read = Entries.from_bytes(self._body(connection, name))
-            folds = part.rows >= WORTH_FOLDING
-            self._loaded[name] = CompactEntries(read, self._book) if folds else read
-
-    def _all_contents(self, connection: sa.Connection) -> Numbers:
-        """The contents of all large parts, rising."""
-        large = [part for part in self._parts["content"] if part.rows >= WORTH_FOLDING]
-        self._read_rows(connection, large)
-        each = [self._rows(connection, part).numbers for part in large]
-        return np.sort(np.concatenate(each), kind="stable") if each else NO_BOOK
-
-    def _rows(self, connection: sa.Connection, part: _Part) -> Rows | Shelved:
-        self._read_rows(connection, [part])
-        rows: Rows | Shelved = self._loaded["content", part.run_no, part.part_no]
-        return rows
-
-    def _read_rows(self, connection: sa.Connection, parts: Iterable[_Part]) -> None:
-        """Read parts of contents that are not in memory; large ones together."""
-        missing = [part for part in parts if ("content", part.run_no, part.part_no) not in self._loaded]
-        large = [part for part in missing if part.rows >= WORTH_FOLDING]
-        for part in missing:
-            if part.rows < WORTH_FOLDING:
-                name: tuple[Kind, int, int] = ("content", part.run_no, part.part_no)
-                self._loaded[name] = Rows.from_bytes(self._body(connection, name))
-        if not large:
-            return
-        with ThreadPoolExecutor(
-            1
-        ) as aside:  # folding needs neither Python nor the state while the next ones are read
-            folded = [aside.submit(shelved, read) for read in self._by_shelf(connection, large)]
-        for future in folded:
-            on_shelf = future.result()
-            self._loaded |= {
-                ("content", part.run_no, part.part_no): one
-                for part, one in zip(large, on_shelf, strict=False)
-            }
-            large = large[len(on_shelf) :]
-        pa.default_memory_pool().release_unused()  # several times what stays came and went
-
-    def _by_shelf(self, connection: sa.Connection, parts: Iterable[_Part]) -> Iterator[list[Rows]]:
-        """Parts as they are read, so many as a shelf holds."""
-        shelf: list[Rows] = []
-        for part in parts:
-            if shelf and sum(len(one.numbers) for one in shelf) + part.rows > SHELF_ROWS:
-                yield shelf
-                shelf = []
-            shelf.append(Rows.from_bytes(self._body(connection, ("content", part.run_no, part.part_no))))
-        if shelf:
-            yield shelf
-
-    def _body(self, connection: sa.Connection, name: tuple[Kind, int, int]) -> bytes:
-        kind, run_no, part_no = name
-        body = connection.execute(
-            sa.select(index_run.c.body).where(
-                index_run.c.generation == self.generation,
-                index_run.c.kind == kind,
-                index_run.c.run_no == run_no,
-                index_run.c.part_no == part_no,
-            )
-        ).scalar_one()
-        return bytes(body)
 
 
 @dataclass(frozen=True)
@@ -381,7 +288,7 @@ class KeyCounts:
 
     keys: Numbers
     counts: Numbers
-    _found: Sequence[tuple[_Entries, Numbers, Numbers, Numbers]]
+    _found: Sequence[tuple[Entries | CompactEntries, Numbers, Numbers, Numbers]]
     _index: Index
 
     def holders(self, wanted: NDArray[np.bool_]) -> tuple[Numbers, Numbers]:
@@ -412,16 +319,16 @@ class KeyCounts:
         return place, content
 
 
-def _between(numbers: Numbers, part: _Part) -> tuple[int, int]:
+def _between(numbers: Numbers, part: Part) -> tuple[int, int]:
     return (
         int(np.searchsorted(numbers, part.least, side="left")),
         int(np.searchsorted(numbers, part.most, side="right")),
     )
 
 
-def _places(parts: Sequence[_Part]) -> list[_Place]:
+def _places(parts: Sequence[Part]) -> list[_Place]:
     """The places of a run, from the lowest to the highest; parts that share a key are in one place."""
-    together: list[list[_Part]] = []
+    together: list[list[Part]] = []
     for part in sorted(parts, key=lambda one: (one.least, one.most)):
         if together and together[-1][-1].most == part.least:
             together[-1].append(part)
@@ -433,7 +340,7 @@ def _places(parts: Sequence[_Part]) -> list[_Place]:
     ]
 
 
-def _to_merge(parts: Sequence[_Part]) -> list[int]:
+def _to_merge(parts: Sequence[Part]) -> list[int]:
     """The newest runs that together are no longer small beside the next older one, from the oldest to the newest."""
     sizes: dict[int, int] = {}
     for part in parts:

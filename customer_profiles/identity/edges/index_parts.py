@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +18,18 @@ KEYS_A_PART = 262_144
 CONTENTS_A_PART = 32_768
 PartBody = tuple[int, int, int, bytes]
 """A part as it is written: least and greatest number, rows, body."""
+Kind = Literal["key", "content"]
+
+
+@dataclass(frozen=True)
+class Part:
+    """Where a part of a run is in the table, and between which keys it lies."""
+
+    run_no: int
+    part_no: int
+    least: int
+    most: int
+    rows: int
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,8 @@ import sqlalchemy as sa
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from customer_profiles.identity.edges import index as read
 from customer_profiles.identity.edges import index_parts as made
+from customer_profiles.identity.edges import parts_read as read
 from customer_profiles.identity.edges.index import Index
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.tables import index_run
