@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -59,7 +59,7 @@ class Words:
             Exceptions(np.zeros(0, dtype=np.int64), told.slice(0, 0)),
         )
         made = folded._names(lists.taken(np.arange(len(told))))
-        return cls(lists, folded.codes, folded.kinds, values, order, Exceptions.of(told, made))
+        return replace(folded, names=Exceptions.of(told, made))
 
     def taken(self, places: Numbers, wanted: Collection[str]) -> dict[str, pa.Array]:
         """What the wanted columns say in these places."""
