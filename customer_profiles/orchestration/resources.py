@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.monitoring.ledger import StageResult
+from customer_profiles.pipeline.ahead import with_a_second_process
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.lease import Heart, Lease, run_lease
 from customer_profiles.settings import Settings
@@ -72,7 +73,8 @@ class PipelineOpener:
         """
         with ExitStack() as stack:
             try:
-                self._kept = stack.enter_context(self._open())
+                house = stack.enter_context(self._open())
+                self._kept = stack.enter_context(with_a_second_process(house))
                 lease = Lease(self._kept.state, run_lease(run_id), passing=True)
                 if lease.take(lease.look()):
                     stack.enter_context(Heart(lease))

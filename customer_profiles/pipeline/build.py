@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 from customer_profiles.catalog.audit import audit_sources
 from customer_profiles.catalog.facts import FeedFacts
@@ -47,6 +48,18 @@ TIMES_BEATEN = 20
 """So often in a row another one may have done a stage's batch before it is given up."""
 
 
+class SecondProcess(Protocol):
+    """Another process that drains stages ahead of this one."""
+
+    def take(self, stage: Stage) -> tuple[list[StageResult], bool]:
+        """What was done of a stage there, once it is this process's; and whether that was all."""
+        ...
+
+    def note(self, stage: Stage, result: StageResult) -> None:
+        """Take in what this process did of a stage."""
+        ...
+
+
 @dataclass(frozen=True)
 class Pipeline:
     """The stages over one open state."""
@@ -56,6 +69,7 @@ class Pipeline:
     keys: KeyProvider
     progress: Callable[[StageResult], None] | None = None
     limit: int | None = None
+    ahead: SecondProcess | None = None
 
     @property
     def history(self) -> History:
@@ -133,8 +147,9 @@ class Pipeline:
         Raises:
             CursorMoved: Others did its batches meanwhile, many times in a row.
         """
-        results: list[StageResult] = []
-        began, more, beaten = now_micros(), True, 0
+        began, beaten = now_micros(), 0
+        results, through = self.ahead.take(stage) if self.ahead is not None else ([], False)
+        more = not through
         while more:
             try:
                 result = stage.advance(self.limit or DEFAULT_LIMIT)
@@ -147,11 +162,14 @@ class Pipeline:
             beaten = 0
             results.append(result)
             more = result.more
+            if self.ahead is not None:
+                self.ahead.note(stage, result)
             if self.progress is not None:
                 self.progress(result)
         total = total_of(results)
         assert total is not None  # a stage always says what it did
-        note_drained(self.state, stage, began)
+        if not through:
+            note_drained(self.state, stage, began)
         return total
 
     def run(self) -> None:

@@ -1,0 +1,251 @@
+"""A long run has a second process that drains stages ahead of it: nothing else becomes of it, whatever happens to it."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+
+from customer_profiles.monitoring.ledger import StageResult, ledger_check
+from customer_profiles.monitoring.tables import ledger
+from customer_profiles.orchestration.run import run_job
+from customer_profiles.pipeline import ahead
+from customer_profiles.pipeline.ahead import Ahead, with_a_second_process
+from customer_profiles.pipeline.build import Pipeline, open_pipeline
+from customer_profiles.sources.errors import SourceError
+from customer_profiles.state.engine import State
+from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
+from customer_profiles_tests.pipeline.test_helped import SETTINGS, insides, many_visits
+from customer_profiles_tests.pipeline.test_worker import content, nothing_waits
+from customer_profiles_tests.web.serving import wait_until
+
+LIMIT = 3
+
+
+@pytest.fixture
+def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Company:
+    """Its sources are email, crm and web, in this order; a run of a single batch is long."""
+    monkeypatch.setattr(ahead, "LONG", 1)
+    monkeypatch.setenv(KEY_VARIABLE, "a5" * 32)
+    made = Company(tmp_path, environment={KEY_VARIABLE: "a5" * 32})
+    # Sources are read side by side, so whose records came first is chance: let trust decide between equals.
+    made.text = made.text.replace("  crm:\n", "  crm:\n    trust: 90\n", 1) + SETTINGS
+    made.first_week()
+    many_visits(made)
+    return made
+
+
+def batches(state: State, stage: str, source: str = "") -> int:
+    """How many batches of a stage are in the ledger."""
+    query = sa.select(sa.func.count()).where(ledger.c.stage == stage, ledger.c.source == source)
+    with state.reading() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+@contextmanager
+def hastened(company: Company, told: Callable[[Pipeline, StageResult], None]) -> Iterator[Pipeline]:
+    """The pipeline with a second process, and who hears of each batch."""
+    found: list[Pipeline] = []
+    with (
+        open_pipeline(company.settings, lambda result: told(found[0], result), LIMIT) as opened,
+        with_a_second_process(opened) as house,
+    ):
+        found.append(house)
+        yield house
+
+
+class HeldUp:
+    """Holds up the run after its first batch, until something was done ahead, and then does something once."""
+
+    def __init__(
+        self,
+        then: Callable[[Pipeline], Any] = lambda _house: None,
+        after: tuple[str, str] = ("ingest_record", "email"),
+        until: tuple[str, str] = ("ingest_interaction", "web"),
+    ) -> None:
+        self.results: list[StageResult] = []
+        self.held = False
+        self._then, self._after, self._until = then, after, until
+
+    def __call__(self, house: Pipeline, result: StageResult) -> None:
+        self.results.append(result)
+        if not self.held and (result.stage, result.source) == self._after:
+            self.held = True
+            wait_until(lambda: batches(house.state, *self._until) > 1, 60)
+            self._then(house)
+
+
+def run_beside(company: Company) -> tuple[list[Any], list[tuple[Any, ...]]]:
+    """What a run in one process makes of the same sources in another state."""
+    other = Company(company.folder, company.text.replace(company.settings.state.url, "sqlite:other"))
+    other.environment = company.environment
+    other.run()
+    with other.open() as house:
+        return content(house), insides(house)
+
+
+def assert_well(house: Pipeline, company: Company) -> None:
+    assert nothing_waits(house)
+    with house.state.reading() as connection:
+        assert ledger_check(connection).adds_up
+    assert (content(house), insides(house)) == run_beside(company)
+
+
+def killed(by: signal.Signals) -> Callable[[Pipeline], None]:
+    def kill(house: Pipeline) -> None:
+        assert isinstance(house.ahead, Ahead)
+        assert house.ahead.pid is not None
+        with (
+            house.state.writing()
+        ):  # so that it is not in the middle of a transaction: stopped there, it would lock others out
+            os.kill(house.ahead.pid, by)
+
+    return kill
+
+
+def test_what_two_processes_make_is_what_one_makes_and_every_batch_is_told_once(company: Company) -> None:
+    told = HeldUp()
+    with hastened(company, told) as house:
+        house.run()
+        assert_well(house, company)
+        by_stage = [(one.stage, one.source) for one in told.results if one.received]
+        for stage, source in set(by_stage):
+            assert by_stage.count((stage, source)) == batches(house.state, stage, source)
+    assert not multiprocessing.active_children()
+
+
+def test_who_asks_for_a_stage_that_was_drained_ahead_is_told_all_that_was_done(company: Company) -> None:
+    with hastened(company, HeldUp()) as house:
+        results = {(stage.name, stage.source): house.drain(stage) for stage in house.ingests()}
+        counted = house.drain(house.accumulate())
+    assert results["ingest_interaction", "web"].received == 48
+    assert counted.received == 48 + 4
+
+
+def test_what_comes_in_after_something_was_counted_ahead_is_counted_too(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "LONG", 4 + 4 + LIMIT)
+    told = HeldUp(after=("ingest_interaction", "crm"), until=("accumulate", ""))
+    with hastened(company, told) as house:
+        house.run()
+        assert_well(house, company)
+    assert told.held
+
+
+def test_drained_again_a_stage_takes_in_what_came_meanwhile(company: Company) -> None:
+    with hastened(company, HeldUp()) as house:
+        house.run()
+        company.second_week()
+        house.run()
+        assert_well(house, company)
+
+
+@pytest.mark.parametrize("by", [signal.SIGKILL, signal.SIGSTOP], ids=["killed", "hanging"])
+def test_gone_or_hanging_it_costs_nothing_but_the_batch_under_way(
+    company: Company, monkeypatch: pytest.MonkeyPatch, by: signal.Signals
+) -> None:
+    monkeypatch.setattr(ahead, "PATIENCE_SECONDS", 2.0)
+    with hastened(company, HeldUp(killed(by))) as house:
+        house.run()
+        assert_well(house, company)
+
+
+def test_a_source_that_cannot_be_read_ahead_is_told_of_by_the_run(company: Company) -> None:
+    def away(_house: Pipeline) -> None:
+        (company.folder / "crm.db").rename(company.folder / "away.db")
+
+    told = HeldUp(away)
+    with hastened(company, told) as house, pytest.raises(SourceError, match=r"crm"):
+        house.run()
+    (company.folder / "away.db").rename(company.folder / "crm.db")
+    with company.open() as house:
+        house.run()
+        assert_well(house, company)
+
+
+def test_stopped_in_the_middle_it_goes_on_where_it_was(company: Company) -> None:
+    def stop(_house: Pipeline) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt), hastened(company, HeldUp(stop)) as house:
+        house.run()
+    assert not multiprocessing.active_children()
+    with company.open() as house:
+        house.run()
+        assert_well(house, company)
+
+
+@pytest.mark.parametrize("why", ["short", "turned off"])
+def test_a_short_run_has_none_nor_one_whose_settings_say_so(
+    company: Company, monkeypatch: pytest.MonkeyPatch, why: str
+) -> None:
+    if why == "short":
+        monkeypatch.setattr(ahead, "LONG", 1_000)
+    else:
+        company.text = company.text.replace("smallest_batch", "second_process: false, smallest_batch")
+    children: list[Any] = []
+    with hastened(
+        company, lambda _house, _result: children.extend(multiprocessing.active_children())
+    ) as house:
+        house.run()
+        assert_well(house, company)
+    assert not children
+
+
+def test_it_ends_with_its_run_however_that_ends(company: Company) -> None:
+    (company.folder / "customer_profiles.yaml").write_text(company.text)
+    program = """
+import sys
+from pathlib import Path
+from customer_profiles.pipeline import ahead
+from customer_profiles.pipeline.build import open_pipeline
+from customer_profiles.settings import load_settings
+
+if __name__ == "__main__":
+    ahead.LONG = 1
+    with (
+        open_pipeline(load_settings(Path(sys.argv[1])), limit=1) as opened,
+        ahead.with_a_second_process(opened) as house,
+    ):
+        house.drain(house.ingests()[0])
+        print(house.ahead.pid, flush=True)
+        sys.stdin.read()
+"""
+    script = company.folder / "runs.py"
+    script.write_text(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(company.folder / "customer_profiles.yaml")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=environment, text=True) as process:
+        assert process.stdout is not None
+        pid = int(process.stdout.readline())
+        assert Path(f"/proc/{pid}").exists()
+        process.kill()
+    wait_until(
+        lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text(), 60
+    )
+
+
+def test_a_run_of_dagster_has_one_and_its_assets_tell_all_that_was_done(company: Company) -> None:
+    told = HeldUp()
+    with open_pipeline(company.settings) as beside:
+        outcome = run_job(company.settings, progress=lambda result: told(beside, result), limit=LIMIT)
+        assert outcome.error is None
+        assert_well(beside, company)
+
+
+def test_two_processes_work_on_postgres_too(company: Company, postgres_url: str) -> None:
+    company.text = company.text.replace("sqlite:state", postgres_url)
+    with hastened(company, HeldUp()) as house:
+        house.run()
+        assert_well(house, company)
