@@ -80,6 +80,8 @@ _SWEEP = text(
     """
 )
 
+_NEWEST_ACTIVITY = text("SELECT max(changed_no) FROM record_activity WHERE generation = :generation")
+
 _NEWEST_EVENT = text("SELECT max(event_no) FROM identity_event")
 
 _UNFOLDED = text("SELECT 1 FROM customer WHERE generation = :generation AND changed_no > :folded LIMIT 1")
@@ -221,7 +223,11 @@ class RefreshSegmentsStage:
         cursor = read_cursor(conn, self.name, str(generation))
         before = _Position(**cursor.position) if cursor.position else _Position()
         position = before
-        if before.rules != self._fingerprint:
+        if not cursor.position:
+            # Every customer is new, and comes for that: what they did so far is looked at then, and once.
+            active = conn.execute(_NEWEST_ACTIVITY, {"generation": generation}).scalar_one() or 0
+            position = _Position(activity=active, rules=self._fingerprint)
+        elif before.rules != self._fingerprint:
             position = replace(before, rules=self._fingerprint, sweep=0)
         touched, moved, more = self._touched(conn, generation, position, now, limit)
         newest = newest_change(conn, generation) if touched else 0

@@ -73,6 +73,22 @@ def test_customers_enter_and_leave_as_their_traits_and_interactions_change(two_c
     assert ("unseen", 1, NOW, NOW + 5) in all_of(state)
 
 
+def test_at_first_each_customer_is_looked_at_once_whatever_they_did_and_what_they_do_then_counts(state):
+    people = range(1, 9)
+    records(state, [{"record_no": one, "country": "GB"} for one in people])
+    customers(state, {one: [one] for one in people})
+    for one in reversed(people):
+        interactions(state, [page(NOW, one)])
+        drain(AccumulateStage(state, settings(SEGMENTS)))
+    drain(RefreshTraitsStage(state, settings(SEGMENTS), KEY, None, lambda: NOW))
+    stage = RefreshSegmentsStage(state, settings(SEGMENTS), None, lambda: NOW + 5)
+    assert stage.advance(3).received == 3
+    interactions(state, [page(NOW + 1, 1), page(NOW + 1, 8)])
+    drain(AccumulateStage(state, settings(SEGMENTS)))
+    assert sum(one.received for one in drain(stage, 3)) == 8 - 3 + 2
+    assert {one for one in inside(state) if one[0] == "browsing"} == {("browsing", 1), ("browsing", 8)}
+
+
 def test_a_segment_that_changes_with_time_alone_changes_when_it_is_due_and_not_before(two_customers):
     state = two_customers
     interactions(state, [page(NOW - 10 * MINUTE), page(NOW)])
