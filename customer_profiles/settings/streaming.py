@@ -13,8 +13,8 @@ class Streaming(Part):
     largest_batch: int = Field(10_000, ge=1)
     """Envelopes of a batch of one source while there is a backlog; more is faster and takes more memory."""
     second_process: bool = True
-    """Whether, while there is a backlog, a second process looks what the last stages have to write: faster where there are two
-    processors or more, for about 200 MB of memory."""
+    """Whether, while there is a backlog, a second process looks what the last stages have to write, and in a long run drains
+    stages: faster where there are two processors or more, for about 200 MB of memory, in a run as much as a batch takes."""
     inbox_seconds: float = Field(0.05, gt=0, le=10)
     """How often to look whether the collector accepted anything."""
     files_seconds: float = Field(1.0, gt=0, le=3600)
