@@ -14,9 +14,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from dagster import DagsterEventType
 
 from customer_profiles.monitoring.ledger import StageResult, ledger_check
 from customer_profiles.monitoring.tables import ledger
+from customer_profiles.orchestration.instance import open_instance
 from customer_profiles.orchestration.run import run_job
 from customer_profiles.pipeline import ahead
 from customer_profiles.pipeline.ahead import Ahead, with_a_second_process
@@ -236,12 +238,18 @@ if __name__ == "__main__":
     )
 
 
-def test_a_run_of_dagster_has_one_and_its_assets_tell_all_that_was_done(company: Company) -> None:
+def test_a_run_of_dagster_has_one_and_waits_last_for_what_is_counted_meanwhile(company: Company) -> None:
     told = HeldUp()
     with open_pipeline(company.settings) as beside:
         outcome = run_job(company.settings, progress=lambda result: told(beside, result), limit=LIMIT)
         assert outcome.error is None
         assert_well(beside, company)
+    with open_instance(company.folder) as instance:
+        started = [log.step_key for log in instance.all_logs(outcome.run_id, DagsterEventType.STEP_START)]
+    stages = [
+        step for step in started if step in ("resolve", "traits", "interaction_buckets", "refresh_segments")
+    ]
+    assert stages == ["resolve", "traits", "interaction_buckets", "refresh_segments"]
 
 
 def test_two_processes_work_on_postgres_too(company: Company, postgres_url: str) -> None:

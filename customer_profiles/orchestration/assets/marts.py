@@ -15,6 +15,9 @@ from customer_profiles.orchestration.sla import FRESHNESS
 from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings
 
+_LAST = {"dagster/priority": "-1"}
+"""Of what can run, this comes last: in a long run a second process counts while this one finds out who is who."""
+
 
 def build(settings: Settings) -> list[dg.AssetsDefinition]:
     """The profile marts, one asset a stage."""
@@ -30,6 +33,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
             "the settings name; its purchases and its support matters. Windows are sums of buckets, taken when they are read."
         ),
         deps=cleaned_keys(settings, "interaction"),
+        op_tags=_LAST,
         metadata={"dagster/column_schema": table_schema(tables.bucket)},
     )
     def interaction_buckets(pipeline: PipelineResource) -> dg.MaterializeResult[None]:
