@@ -43,6 +43,7 @@ def make_engine(url: str, wait_seconds: float, *, read_only: bool) -> sa.Engine:
         pool_size=4,
         max_overflow=12,
         pool_timeout=wait_seconds,
+        pool_use_lifo=True,  # or each in turn would keep plans and temporary tables of its own
         pool_pre_ping=True,
         hide_parameters=True,
     )

@@ -193,6 +193,7 @@ def _engine(connect: Callable[[], Any], begin: str, connections: int, wait_secon
         poolclass=QueuePool,
         pool_size=connections,
         max_overflow=0,
+        pool_use_lifo=True,  # or each in turn would fill a cache of its own
         pool_timeout=wait_seconds,
         hide_parameters=True,
     )

@@ -46,6 +46,17 @@ def test_a_reader_sees_the_moment_it_began_at(state: State) -> None:
         assert reader.exec_driver_sql(count).scalar_one() == 1
 
 
+def test_who_reads_alone_has_the_connection_that_is_warm(state: State) -> None:
+    with state.reading(), state.reading(), state.reading():
+        pass
+
+    def used() -> int:
+        with state.reading() as reader:
+            return id(reader.connection.driver_connection)
+
+    assert len({used() for _ in range(6)}) == 1
+
+
 @pytest.mark.parametrize("transaction", ["reading", "everything"])
 def test_a_reader_cannot_write(state: State, transaction: str) -> None:
     with pytest.raises(sa.exc.DBAPIError), getattr(state, transaction)() as connection:
