@@ -24,6 +24,8 @@ Row = tuple[Any, ...]
 Table = sa.Table | str
 Key = str | Sequence[str]
 
+_FEW_ROWS = 1_000
+"""So many rows at most go to Postgres within the statement that writes them; more are copied to a table beside, which takes four."""
 _LOOKUP_VARIABLES = 8_000
 """How many values one look-up statement carries on SQLite (it allows 32,766)."""
 
@@ -94,6 +96,9 @@ def upsert_rows(
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(columns))
         connection.exec_driver_sql(f"{into} VALUES ({marks}) {conflict}", batch)
+    elif len(batch) <= _FEW_ROWS:
+        source, arrays = _unnested(target, columns, batch)
+        connection.exec_driver_sql(f"{into} SELECT {_list(columns)} FROM {source} {conflict}", arrays)
     else:
         incoming = _copy_beside(connection, target, columns, batch)
         connection.exec_driver_sql(f"{into} SELECT {_list(columns)} FROM {incoming} {conflict}")
@@ -279,9 +284,11 @@ def _unnested(target: sa.Table, keys: Sequence[str], rows: list[Row]) -> tuple[s
         target.c[name].type.dialect_impl(dialect).compile(dialect).partition(" COLLATE")[0] for name in keys
     ]
     arrays = ", ".join(f"%s::{kind}[]" for kind in types)
-    return f"unnest({arrays}) AS wanted ({_list(keys)})", tuple(
-        list(values) for values in zip(*rows, strict=True)
-    )
+    values = [list(column) for column in zip(*rows, strict=True)]
+    for place, name in enumerate(keys):
+        if isinstance(target.c[name].type, sa.Double):  # the driver wants one type in an array
+            values[place] = [None if value is None else float(value) for value in values[place]]
+    return f"unnest({arrays}) AS wanted ({_list(keys)})", tuple(values)
 
 
 def _matches(keys: Sequence[str]) -> str:

@@ -1,5 +1,6 @@
 """The embedded engine: three SQLCipher files (AES-256) in a folder, each with one writer and many readers."""
 
+import fcntl
 import os
 import time
 from collections.abc import Callable
@@ -25,7 +26,8 @@ _CHECKPOINT_PAGES = 16 * 1024
 SEALS = ("HMAC_SHA256", "HMAC_SHA512")
 """How each page is sealed: files are made with the first (docs/decisions/two-engines.md), earlier ones have the second."""
 
-_AGAIN_SECONDS = 0.02
+_AGAIN_SECONDS = 0.002
+_BEGIN_WRITING = "BEGIN IMMEDIATE"
 _SETTING_DEFAULT = Lock()
 """SQLCipher takes the seal of a file that it attaches from a default of the process."""
 
@@ -88,7 +90,12 @@ def make_engine(
             connection.execute("PRAGMA query_only = ON")
         return connection
 
-    return _engine(connect, "BEGIN IMMEDIATE" if writer else "BEGIN", 1 if writer else 8, wait_seconds)
+    if writer:
+        turn = folder / f"{store}.turn"
+        return _engine(
+            connect, lambda connection: _begin_writing(connection, turn, wait_seconds), 1, wait_seconds
+        )
+    return _engine(connect, _begin_reading, 8, wait_seconds)
 
 
 def make_everything_engine(folder: Path, key_for: KeyFor, wait_seconds: float) -> sa.Engine:
@@ -103,7 +110,7 @@ def make_everything_engine(folder: Path, key_for: KeyFor, wait_seconds: float) -
         connection.execute("PRAGMA query_only = ON")
         return connection
 
-    return _engine(connect, "BEGIN", 2, wait_seconds)
+    return _engine(connect, _begin_reading, 2, wait_seconds)
 
 
 @dataclass(frozen=True)
@@ -185,7 +192,53 @@ def _begin_log(connection: Any, wait_seconds: float) -> None:
             time.sleep(_AGAIN_SECONDS)
 
 
-def _engine(connect: Callable[[], Any], begin: str, connections: int, wait_seconds: float) -> sa.Engine:
+def _begin_reading(connection: sa.Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _begin_writing(connection: sa.Connection, turn: Path, wait_seconds: float) -> None:
+    """Begin when no other process writes; who waits comes before who wrote last.
+
+    SQLite gives its lock to whoever happens to look when it is free, so that a process that writes one transaction after the
+    other lets nobody in. Here whoever waits for that lock has the turn meanwhile, and to begin takes the turn.
+    """
+    driver: Any = connection.connection.driver_connection
+    until = time.monotonic() + wait_seconds
+    descriptor = os.open(turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    driver.execute("PRAGMA busy_timeout = 0")
+    try:
+        while not (_takes(descriptor) and _begins(driver)) and time.monotonic() < until:
+            time.sleep(_AGAIN_SECONDS)
+        if not driver.in_transaction:
+            connection.exec_driver_sql(_BEGIN_WRITING)  # says what is wrong
+    finally:
+        driver.execute(f"PRAGMA busy_timeout = {int(wait_seconds * 1000)}")
+        os.close(descriptor)
+
+
+def _takes(turn: int) -> bool:
+    """Whether the turn is this transaction's; it is until the file is closed, however the process ends."""
+    try:
+        fcntl.flock(turn, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _begins(driver: Any) -> bool:
+    try:
+        driver.execute(_BEGIN_WRITING)
+    except sqlcipher3.OperationalError as error:
+        return not error.sqlite_errorname.startswith("SQLITE_BUSY")
+    return True
+
+
+def _engine(
+    connect: Callable[[], Any],
+    begin: Callable[[sa.Connection], None],
+    connections: int,
+    wait_seconds: float,
+) -> sa.Engine:
     engine = sa.create_engine(
         "sqlite://",
         creator=connect,
@@ -200,6 +253,6 @@ def _engine(connect: Callable[[], Any], begin: str, connections: int, wait_secon
 
     @sa.event.listens_for(engine, "begin")
     def begin_transaction(connection: sa.Connection) -> None:
-        connection.exec_driver_sql(begin)
+        begin(connection)
 
     return engine

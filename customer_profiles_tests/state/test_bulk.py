@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 import sqlalchemy as sa
 
+from customer_profiles.state import bulk
 from customer_profiles.state.bulk import delete_rows, insert_rows, rows_by_key, upsert_rows
 from customer_profiles.state.engine import State
 
@@ -32,8 +33,10 @@ RULES = {
 Row = tuple[object, ...]
 
 
-@pytest.fixture
-def with_sums(state: State) -> State:
+@pytest.fixture(params=[0, 1_000], ids=["copied", "within"])
+def with_sums(state: State, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> State:
+    """Rows go to Postgres by way of a table beside, or within the statement, few as they are here."""
+    monkeypatch.setattr(bulk, "_FEW_ROWS", request.param)
     with state.writing() as connection:
         sums.create(connection)
     return state
@@ -114,6 +117,15 @@ def test_numbers_keep_all_their_64_bits(with_sums: State) -> None:
     assert [(row[0], row[3]) for row in _all(with_sums)] == [(least, most), (most, least)]
     with with_sums.reading() as connection:
         assert rows_by_key(connection, sums, "number", [least], ["total"]) == [(most,)]
+
+
+def test_whole_and_real_numbers_and_nulls_stand_side_by_side_in_a_batch(with_sums: State) -> None:
+    shares = [0, 0.25, None, 1]
+    _upsert(
+        with_sums,
+        [(number, "a", None, None, number, None, b"", share) for number, share in enumerate(shares)],
+    )
+    assert [row[7] for row in _all(with_sums)] == shares
 
 
 def test_ten_thousand_random_rows_give_what_plain_python_gives(with_sums: State) -> None:

@@ -1,7 +1,11 @@
 """Transactions: all or nothing, one writer a store, readers see a moment."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -81,6 +85,42 @@ def test_a_second_writer_of_a_store_waits_for_the_first(state: State, reopen: Ca
         order.append("first")
     thread.join(20)
     assert order == ["first", "second"]
+
+
+def test_a_process_that_writes_without_a_pause_lets_others_in(tmp_path: Path) -> None:
+    program = """
+import sys
+from pathlib import Path
+from customer_profiles.state.engine import State
+
+LONG = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < 300000) SELECT count(*) FROM n"
+
+with State.open(f"sqlite:{sys.argv[1]}", lambda _name: bytes(32)) as state:
+    while True:
+        with state.writing() as connection:
+            connection.exec_driver_sql(LONG).all()
+            print("wrote", flush=True)
+"""
+    wrote: list[str] = []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program, str(tmp_path / "state")]
+    with (
+        State.open(f"sqlite:{tmp_path / 'state'}", lambda _name: bytes(32)) as state,
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=environment, text=True) as other,
+    ):
+        assert other.stdout is not None
+        wrote.append(other.stdout.readline())
+        listening = threading.Thread(target=lambda: wrote.extend(other.stdout or ()))
+        listening.start()
+        try:
+            for _ in range(5):
+                with state.writing():
+                    pass
+        finally:
+            other.kill()
+            listening.join()
+    assert wrote[0] == "wrote\n"
+    assert len(wrote) <= 1 + 5 * 2
 
 
 def test_writers_of_different_stores_do_not_wait_for_each_other(
