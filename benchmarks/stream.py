@@ -181,8 +181,12 @@ def work(folder: str, how: How, told: Any, stop: Any) -> None:
 def memory_in_use() -> int:
     """Bytes that this process and the one that looks for it have now; what they share, as libraries, counts once."""
     processes = ["self", *(child.pid for child in multiprocessing.active_children())]
-    told = [Path(f"/proc/{one}/smaps_rollup").read_text().splitlines() for one in processes]
-    return sum(int(line.split()[1]) for lines in told for line in lines if line.startswith("Pss:")) * 1024
+    told = [Path(f"/proc/{one}/status").read_text().splitlines() for one in processes]
+
+    def each(name: str) -> list[int]:
+        return [int(line.split()[1]) * 1024 for lines in told for line in lines if line.startswith(name)]
+
+    return sum(each("RssAnon:")) + max(each("RssFile:"))
 
 
 def busy_of(process: int | None) -> float:
