@@ -2,9 +2,12 @@
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
+from pathlib import Path
 from typing import Any, Literal
 
 import sqlalchemy as sa
@@ -12,6 +15,7 @@ import sqlalchemy as sa
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.settings import Settings
+from customer_profiles_tests.web.serving import wait_until
 
 Work = Literal["run", "rebuild", "train", "promote"]
 
@@ -126,3 +130,18 @@ def _sends(wanted: str, statement: str, parameters: Any) -> bool:
 
 def _die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+def assert_it_ends_with_its_parent(program: str, folder: Path) -> None:
+    """Run a program, given the settings in a folder, until it prints the ID of its child; kill it, and see the child end."""
+    script = folder / "parent.py"
+    script.write_text(program)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, str(script), str(folder / "customer_profiles.yaml")]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, env=environment, text=True) as process:
+        assert process.stdout is not None
+        child = Path(f"/proc/{int(process.stdout.readline())}")
+        assert child.exists()
+        process.kill()
+    wait_until(lambda: not child.exists() or "zombie" in (child / "status").read_text(), 60)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,6 +24,7 @@ from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.sources.errors import SourceError
 from customer_profiles.state.engine import State
 from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
+from customer_profiles_tests.pipeline.killing import assert_it_ends_with_its_parent
 from customer_profiles_tests.pipeline.test_helped import SETTINGS, insides, many_visits
 from customer_profiles_tests.pipeline.test_worker import content, nothing_waits
 from customer_profiles_tests.web.serving import wait_until
@@ -223,19 +222,7 @@ if __name__ == "__main__":
         print(house.ahead.pid, flush=True)
         sys.stdin.read()
 """
-    script = company.folder / "runs.py"
-    script.write_text(program)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(script), str(company.folder / "customer_profiles.yaml")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, env=environment, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
-        process.kill()
-    wait_until(
-        lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text(), 60
-    )
+    assert_it_ends_with_its_parent(program, company.folder)
 
 
 def test_a_run_of_dagster_has_one_and_waits_last_for_what_is_counted_meanwhile(company: Company) -> None:

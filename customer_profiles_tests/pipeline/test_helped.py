@@ -5,8 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from customer_profiles.pipeline.build import Pipeline
 from customer_profiles.pipeline.worker import Pass, Worker
 from customer_profiles_tests.cleaning.made import write_lines
 from customer_profiles_tests.pipeline.company import KEY_VARIABLE, Company
+from customer_profiles_tests.pipeline.killing import assert_it_ends_with_its_parent
 from customer_profiles_tests.pipeline.test_worker import content, nothing_waits, working
 from customer_profiles_tests.web.serving import wait_until
 
@@ -196,19 +195,7 @@ if __name__ == "__main__":
     print(aside.pid, flush=True)
     sys.stdin.read()
 """
-    script = company.folder / "keeps_one.py"
-    script.write_text(program)
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    command = [sys.executable, str(script), str(company.folder / "customer_profiles.yaml")]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, **pipes, env=environment, text=True) as process:
-        assert process.stdout is not None
-        pid = int(process.stdout.readline())
-        assert Path(f"/proc/{pid}").exists()
-        process.kill()
-    wait_until(
-        lambda: not Path(f"/proc/{pid}").exists() or "zombie" in Path(f"/proc/{pid}/status").read_text()
-    )
+    assert_it_ends_with_its_parent(program, company.folder)
 
 
 def test_it_looks_on_postgres_too(company: Company, postgres_url: str) -> None:
