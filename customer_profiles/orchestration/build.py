@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dagster as dg
 
+from customer_profiles.contracts import CONTRACTS
 from customer_profiles.orchestration.assets import catalog, cleaned, history, identity, marts, sources
 from customer_profiles.orchestration.checks import build_checks
 from customer_profiles.orchestration.jobs import build_jobs
@@ -31,7 +32,8 @@ def build_definitions(
         SettingsError: The settings file is missing, or a key in it is unknown or wrong.
     """
     settings = settings or load_settings()
-    opener = PipelineOpener(settings, progress, limit)
+    ahead = frozenset([*cleaned.cleaned_keys(settings, *CONTRACTS), dg.AssetKey(marts.BUCKETS)])
+    opener = PipelineOpener(settings, progress, limit, ahead=ahead)
     return dg.Definitions(
         assets=[
             *sources.build(settings),

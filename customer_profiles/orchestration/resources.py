@@ -38,12 +38,14 @@ class PipelineOpener:
         progress: Called after every batch.
         limit: Envelopes in one batch.
         quick: Whether the run was started for what is new, so that what reads whole tables is left out.
+        ahead: The assets that another process may make ahead of a run, if the run is to make all of them.
     """
 
     settings: Settings
     progress: Progress | None = None
     limit: int | None = None
     quick: bool = False
+    ahead: frozenset[dg.AssetKey] = frozenset()
     _kept: Pipeline | None = None
 
     @contextmanager
@@ -66,15 +68,19 @@ class PipelineOpener:
         return open_pipeline(self.settings, progress=self.progress, limit=self.limit)
 
     @contextmanager
-    def kept_open(self, run_id: str) -> Iterator[None]:
+    def kept_open(self, run_id: str, whole: bool) -> Iterator[None]:
         """Keep the pipeline open for the length of a run, and show all the while that its process lives.
 
         What goes wrong with it is told by the step that asks for the pipeline.
+
+        Args:
+            run_id: Of the run.
+            whole: Whether it is to do all that another process may do ahead of it.
         """
         with ExitStack() as stack:
             try:
                 house = stack.enter_context(self._open())
-                self._kept = stack.enter_context(with_a_second_process(house))
+                self._kept = stack.enter_context(with_a_second_process(house)) if whole else house
                 lease = Lease(self._kept.state, run_lease(run_id), passing=True)
                 if lease.take(lease.look()):
                     stack.enter_context(Heart(lease))
@@ -95,7 +101,9 @@ class PipelineOpener:
             if run is None:
                 yield opener
                 return
-            with opener.kept_open(run.run_id):
+            # Dagster names no assets when a run is to make all of its job.
+            whole = not run.asset_selection or self.ahead <= run.asset_selection
+            with opener.kept_open(run.run_id, whole):
                 yield opener
 
         return dg.ResourceDefinition(of_a_run, description="The pipeline over the state.")

@@ -16,7 +16,10 @@ from dagster import DagsterEventType
 
 from customer_profiles.monitoring.ledger import StageResult, ledger_check
 from customer_profiles.monitoring.tables import ledger
+from customer_profiles.orchestration.assets.cleaned import cleaned_key
+from customer_profiles.orchestration.build import build_definitions
 from customer_profiles.orchestration.instance import open_instance
+from customer_profiles.orchestration.jobs import REFRESH
 from customer_profiles.orchestration.run import run_job
 from customer_profiles.pipeline import ahead
 from customer_profiles.pipeline.ahead import Ahead, with_a_second_process
@@ -237,6 +240,21 @@ def test_a_run_of_dagster_has_one_and_waits_last_for_what_is_counted_meanwhile(c
         step for step in started if step in ("resolve", "traits", "interaction_buckets", "refresh_segments")
     ]
     assert stages == ["resolve", "traits", "interaction_buckets", "refresh_segments"]
+
+
+def test_a_run_of_some_assets_reads_no_other_source(company: Company) -> None:
+    children: list[Any] = []
+    definitions = build_definitions(
+        company.settings, lambda _result: children.extend(multiprocessing.active_children()), LIMIT
+    )
+    with open_instance(company.folder) as instance:
+        asked = [cleaned_key("web", "interaction")]
+        job = definitions.resolve_job_def(REFRESH)
+        assert job.execute_in_process(instance=instance, asset_selection=asked).success
+    assert not children
+    with company.open() as house:
+        assert batches(house.state, "ingest_interaction", "web") > 1
+        assert batches(house.state, "ingest_record", "email") == 0
 
 
 def test_two_processes_work_on_postgres_too(company: Company, postgres_url: str) -> None:

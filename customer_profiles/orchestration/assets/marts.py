@@ -15,6 +15,7 @@ from customer_profiles.orchestration.sla import FRESHNESS
 from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings
 
+BUCKETS = "interaction_buckets"
 _LAST = {"dagster/priority": "-1"}
 """Of what can run, this comes last: in a long run a second process counts while this one finds out who is who."""
 
@@ -23,7 +24,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
     """The profile marts, one asset a stage."""
 
     @dg.asset(
-        name="interaction_buckets",
+        name=BUCKETS,
         group_name="marts",
         owners=[settings.owner],
         freshness_policy=FRESHNESS,
