@@ -198,6 +198,7 @@ def busy_of(process: int | None) -> float:
 @contextmanager
 def working(folder: Path, how: How) -> Iterator[Callable[[], list[Told]]]:
     """A worker that drives; gives a function that gives what it told since it was last asked."""
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")  # as the command does
     context = multiprocessing.get_context("spawn")
     queue, stop = context.Queue(), context.Event()
     process = context.Process(target=work, args=(str(folder), how, queue, stop))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import time
 from collections import deque
@@ -49,6 +50,8 @@ def stream(
 
     Next: customer-profiles top in another terminal; `streaming` in the settings says how often it looks and how large batches are.
     """
+    # Read when Arrow is imported, so before all that does. Its own allocator keeps what many threads let go of.
+    os.environ.setdefault("ARROW_DEFAULT_MEMORY_POOL", "system")
     from customer_profiles.monitoring.metrics import showing
     from customer_profiles.pipeline.build import open_pipeline
     from customer_profiles.pipeline.metrics import WorkerMetrics
