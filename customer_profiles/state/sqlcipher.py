@@ -204,9 +204,15 @@ def _begin_writing(connection: sa.Connection, turn: Path, wait_seconds: float) -
     """
     driver: Any = connection.connection.driver_connection
     until = time.monotonic() + wait_seconds
-    descriptor = os.open(turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    driver.execute("PRAGMA busy_timeout = 0")
     try:
+        descriptor = os.open(turn, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StateError(
+            f"{turn} cannot be opened: {error.strerror}. Whoever writes the state needs it; nothing was written. "
+            "Check that its folder is there, may be written, and has room."
+        ) from None
+    try:
+        driver.execute("PRAGMA busy_timeout = 0")
         while not (_takes(descriptor) and _begins(driver)) and time.monotonic() < until:
             time.sleep(_AGAIN_SECONDS)
         if not driver.in_transaction:

@@ -123,6 +123,19 @@ with State.open(f"sqlite:{sys.argv[1]}", lambda _name: bytes(32)) as state:
     assert len(wrote) <= 1 + 5 * 2
 
 
+def test_a_turn_that_cannot_be_taken_is_told_and_once_it_can_all_is_well(tmp_path: Path) -> None:
+    with State.open(f"sqlite:{tmp_path}", lambda _name: bytes(32)) as state:
+        (tmp_path / "state.turn").mkdir()
+        with (
+            pytest.raises(StateError, match=r"state\.turn cannot be opened: Is a directory"),
+            state.writing(),
+        ):
+            pass
+        (tmp_path / "state.turn").rmdir()
+        with state.writing() as connection:
+            connection.exec_driver_sql("SELECT 1").all()
+
+
 def test_writers_of_different_stores_do_not_wait_for_each_other(
     state: State, reopen: Callable[..., State]
 ) -> None:
