@@ -273,6 +273,7 @@ class ResolveStage:
         index.clear(connection)
         index.write(connection, "content", computed.index.contents)
         index.write(connection, "key", computed.index.keys)
+        index.write(connection, "copy", computed.index.copies)
         write_resolved(connection, generation, computed.records, computed.index.content_of)
         accepted, pairs = linked.clustering.accepted, linked.edges.pairs
         edges = pairs.left[accepted], pairs.right[accepted], pairs.weight[accepted]
@@ -399,7 +400,7 @@ class ResolveStage:
         # To customers something happens in the live generation alone; what one that is built does, when it is switched to.
         if succession is not None:
             claims = touched_claims(connection, succession, task.changes.fresh_decisions)
-            write_membership_history(connection, generation, now, *moved_between(old, new), claims)
+            write_membership_history(connection, generation, now, moved_between(old, new), claims)
             write_events(connection, generation, events_between(old, new, causes), now)
         customers, sizes = _changed_customers(old, new, task.changes.records)
         first = reserve(connection, "customer_change", len(customers))

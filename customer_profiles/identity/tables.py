@@ -60,7 +60,6 @@ resolved_record = sa.Table(
     ),
     column("first_name", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.IDENTIFIER),
     column("birth_date", Text, nullable=True, owner=Owner.RECORD, data_class=DataClass.DEMOGRAPHIC),
-    sa.Index(None, "generation", "content_no"),
     comment="Each live record as the graph has taken it in: its content, and what vetoes look at.",
 )
 
@@ -68,7 +67,9 @@ index_run = sa.Table(
     "index_run",
     STATE,
     column("generation", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
-    column("kind", Text, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE, comment="key or content."),
+    column(
+        "kind", Text, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE, comment="key, content or copy."
+    ),
     column("run_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
     column("part_no", Number, primary_key=True, owner=Owner.SYSTEM, data_class=_NONE),
     column("least", Number, owner=Owner.RECORD, data_class=_PSEUDONYM, comment="Its first key or content."),
@@ -245,7 +246,21 @@ membership_history = sa.Table(
         data_class=_PSEUDONYM,
         comment="From this commit until the record's next row; none when the record was gone.",
     ),
-    sa.Index(None, "customer_no"),
+    column(
+        "came_from_no",
+        Number,
+        nullable=True,
+        owner=Owner.CUSTOMER,
+        data_class=_PSEUDONYM,
+        comment="The customer that it belonged to until this commit; none when it was new or came back.",
+    ),
+    # Few records ever leave a customer. Who belongs to one now, `member` knows.
+    sa.Index(
+        None,
+        "came_from_no",
+        sqlite_where=sa.text("came_from_no IS NOT NULL"),
+        postgresql_where=sa.text("came_from_no IS NOT NULL"),
+    ),
     comment="Which customer each record belonged to, commit by commit; appended, never rewritten.",
 )
 

@@ -166,11 +166,12 @@ def _index_of(connection: sa.Connection, nameless: bool) -> Iterator[str]:
         named = "" if nameless else f"generation={generation} | "
         index = Index(generation)
         index.refresh(connection)
-        entries, contents = index.everything(connection)
-        pairs = zip(entries.keys.tolist(), entries.contents.tolist(), strict=True)
-        yield from (f"{named}key={key} | content={of}" for key, of in pairs)
-        if contents is not None:
-            yield from (f"{named}{row}" for row in contents.sort_by("content_no").to_pylist())
+        found = index.everything(connection)
+        for names, entries in ((("key", "content"), found.keys), (("content", "record"), found.copies)):
+            for pair in zip(entries.keys.tolist(), entries.contents.tolist(), strict=True):
+                yield named + " | ".join(f"{name}={one}" for name, one in zip(names, pair, strict=True))
+        if found.contents is not None:
+            yield from (f"{named}{row}" for row in found.contents.sort_by("content_no").to_pylist())
 
 
 def assert_same(found: Content, expected: Content, but: Iterable[str] = ()) -> None:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 import numpy as np
 import sqlalchemy as sa
 
-from customer_profiles.identity.edges.index_delta import Numbers
+from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_delta import Numbers, columns
+from customer_profiles.identity.edges.index_parts import Entries
 from customer_profiles.identity.tables import resolved_record
 from customer_profiles.state.bulk import rows_by_key
 
@@ -20,44 +22,45 @@ class BatchContents:
         now: By changed record its content now; a deleted one is missing.
         new: Contents that nobody held before, rising.
         gone: Contents that nobody holds any more, rising.
+        copies: What it does to the copies in the index.
         kept: Contents that stay and have other copies than before, rising.
     """
 
     def __init__(
-        self, connection: sa.Connection, generation: int, changed: Numbers, now: dict[int, int]
+        self, connection: sa.Connection, index: Index, changed: Numbers, now: dict[int, int]
     ) -> None:
         """Compare.
 
         Args:
             connection: Reading the state store, in which the batch is not yet written.
-            generation: Which graph.
+            index: Of the graph.
             changed: The records written or deleted.
             now: By record that lives its content.
         """
-        self._connection, self._generation = connection, generation
+        self._connection, self._index = connection, index
         rows = rows_by_key(
             connection,
             resolved_record,
             "record_no",
             changed.tolist(),
             ("record_no", "content_no"),
-            within={"generation": generation},
+            within={"generation": index.generation},
         )
         self.before: dict[int, int] = dict(rows)
         self.now = now
         moved = [record for record in changed.tolist() if self.before.get(record) != now.get(record)]
-        left = {self.before[record] for record in moved if record in self.before}
-        entered = {now[record] for record in moved if record in now}
-        touched = sorted_numbers(left | entered)
+        left = [(self.before[record], record) for record in moved if record in self.before]
+        entered = [(now[record], record) for record in moved if record in now]
+        self.copies = Entries.of(*columns(entered), *columns(left))
+        touched = sorted_numbers({content for content, _ in (*left, *entered)})
         self._held_before: dict[int, set[int]] = {}
         for content, record in self._stored_members(touched):
             self._held_before.setdefault(content, set()).add(record)
         self._members: dict[int, set[int]] = {content: set(of) for content, of in self._held_before.items()}
-        for record in moved:
-            if record in self.before:
-                self._members[self.before[record]].discard(record)
-            if record in now:
-                self._members.setdefault(now[record], set()).add(record)
+        for content, record in left:
+            self._members[content].discard(record)
+        for content, record in entered:
+            self._members.setdefault(content, set()).add(record)
         was, stays = self._held_before.get, self._members.get
         self.new = sorted_numbers(one for one in touched.tolist() if not was(one) and stays(one))
         self.gone = sorted_numbers(one for one in touched.tolist() if was(one) and not stays(one))
@@ -90,16 +93,9 @@ class BatchContents:
         numbers, counts = np.unique(found, return_counts=True)
         return set(numbers[counts > 1].tolist())
 
-    def _stored_members(self, contents: Numbers) -> list[tuple[int, int]]:
-        rows = rows_by_key(
-            self._connection,
-            resolved_record,
-            "content_no",
-            contents.tolist(),
-            ("content_no", "record_no"),
-            within={"generation": self._generation},
-        )
-        return [(content, record) for content, record in rows]
+    def _stored_members(self, contents: Numbers) -> Iterable[tuple[int, int]]:
+        found, records = self._index.copies(self._connection, contents)
+        return zip(found.tolist(), records.tolist(), strict=True)
 
 
 def sorted_numbers(numbers: Iterable[int]) -> Numbers:

@@ -116,7 +116,7 @@ class _Change:
         load_digested(self.bench, living, self.bundle.extras)
         rows = self.bench.arrays("select record_no, digest from digested")
         now = dict(zip(rows["record_no"].tolist(), rows["digest"].tolist(), strict=True))
-        self.batch = BatchContents(connection, self.generation, changed, now)
+        self.batch = BatchContents(connection, self.index, changed, now)
         self.new, self.gone, self.kept = self.batch.new, self.batch.gone, self.batch.kept
 
     def made(self) -> ChangedEdges:
@@ -357,6 +357,8 @@ class _Change:
         table = _one_table(rows)
         if table.num_rows:
             self.index.write(self.connection, "content", content_parts(table.sort_by("content_no")))
+        if len(self.batch.copies.keys):
+            self.index.write(self.connection, "copy", key_parts(self.batch.copies))
         self.index.merge(self.connection)
 
     # What steps above look up.

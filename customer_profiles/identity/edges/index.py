@@ -1,11 +1,12 @@
-"""The index of a graph: which contents hold which key, and what a content says; looked up by key, never scanned.
+"""The index of a graph: which contents hold which key, what a content says, and which records have it; never scanned.
 
 It is kept in *runs*, each sorted, and cut into parts of bounded size that never change once written (a log-structured
 merge tree, O'Neil et al. 1996). A batch writes one small run, wherever in the index its keys fall; newer runs are
 merged into older ones, a part at a time, so that a look-up asks a handful. A part is read when a look-up first falls
 into it and stays in memory; as parts never change, what was read stays true for whoever reads them.
 
-A key here is a blocking key or the fingerprint of an identifier's value (64 bits); a content goes by its digest.
+A key here is a blocking key or the fingerprint of an identifier's value (64 bits); a content goes by its digest. Digests
+lie anywhere: an index of a database would have a page written for each record of a batch, here they are a run together.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.folding.compact_entries import CompactEntries
 from customer_profiles.identity.edges.folding.shelf import Shelved, taken
 from customer_profiles.identity.edges.index_parts import (
+    KINDS,
     Entries,
     Kind,
     Numbers,
@@ -73,7 +75,7 @@ class Index:
         self.generation = generation
         self.rows_read = 0
         """How many entries and contents look-ups have given: the work of a batch, counted."""
-        self._parts: dict[Kind, list[Part]] = {"key": [], "content": []}
+        self._parts = _no_parts()
         self._read = PartsRead(generation)
 
     def refresh(self, connection: sa.Connection) -> None:
@@ -83,7 +85,7 @@ class Index:
             .where(index_run.c.generation == self.generation)
             .order_by(index_run.c.run_no, index_run.c.least)
         )
-        self._parts = {"key": [], "content": []}
+        self._parts = _no_parts()
         for kind, *rest in rows:
             self._parts[kind].append(Part(*rest))
         self._read.keep(self._parts)
@@ -95,15 +97,29 @@ class Index:
             connection: Reading the state store.
             keys: Distinct, rising.
         """
-        counts = np.zeros(len(keys), dtype=np.int64)
-        found: list[tuple[Entries | CompactEntries, Numbers, Numbers, Numbers]] = []
         touched = (part for part in self._parts["key"] if np.subtract(*_between(keys, part)))
         self._read.read_keys(connection, touched, self._parts["content"])
-        for part in self._parts["key"]:
+        return self._counts(connection, "key", keys)
+
+    def copies(self, connection: sa.Connection, contents: Numbers) -> tuple[Numbers, Numbers]:
+        """Which records have these contents: contents and records, pair by pair, in no promised order.
+
+        Args:
+            connection: Reading the state store.
+            contents: Distinct, rising.
+        """
+        counts = self._counts(connection, "copy", contents)
+        place, records = counts.holders(np.ones(len(contents), dtype=np.bool_))
+        return contents[place], records
+
+    def _counts(self, connection: sa.Connection, kind: Kind, keys: Numbers) -> KeyCounts:
+        counts = np.zeros(len(keys), dtype=np.int64)
+        found: list[tuple[Entries | CompactEntries, Numbers, Numbers, Numbers]] = []
+        for part in self._parts[kind]:
             start, end = _between(keys, part)
             if start == end:
                 continue
-            entries = self._read.entries(connection, part)
+            entries = self._read.entries(connection, part, kind)
             low, high = entries.spans(keys[start:end])
             there = np.flatnonzero(high > low)
             if not len(there):
@@ -161,7 +177,7 @@ class Index:
         Args:
             connection: Writing to the state store.
             kind: Of what.
-            bodies: From `key_parts` or `content_parts`.
+            bodies: From `key_parts` or `content_parts`; those of copies are from `key_parts` as well.
         """
         self._write_parts(connection, kind, reserve(connection, "index_run"), bodies)
 
@@ -177,28 +193,26 @@ class Index:
                 self._merge_a_part(connection, kind, runs)
                 self.refresh(connection)
 
-    def everything(self, connection: sa.Connection) -> tuple[Entries, pa.Table | None]:
-        """All there is: keys with their contents, and what contents say. It takes memory and time: for comparing, not for work."""
-        runs = sorted({part.run_no for part in self._parts["key"]})
-        each = [
-            Entries.joined(
-                [
-                    self._read.entries(connection, part).entries()
-                    for part in self._parts["key"]
-                    if part.run_no == run
-                ]
-            )
-            for run in runs
-        ]
+    def everything(self, connection: sa.Connection) -> Everything:
+        """All there is. It takes memory and time: for comparing, not for work."""
         numbers = [self._read.rows(connection, part).numbers for part in self._parts["content"]]
-        table = self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None
-        return Entries.merged(each, oldest=True), table
+        return Everything(
+            keys=self._all_entries(connection, "key"),
+            contents=self.contents(connection, np.unique(np.concatenate(numbers))) if numbers else None,
+            copies=self._all_entries(connection, "copy"),
+        )
 
     def clear(self, connection: sa.Connection) -> None:
         """Delete every run."""
         connection.execute(index_run.delete().where(index_run.c.generation == self.generation))
-        self._parts = {"key": [], "content": []}
+        self._parts = _no_parts()
         self._read.keep(self._parts)
+
+    def _all_entries(self, connection: sa.Connection, kind: Kind) -> Entries:
+        of_run: dict[int, list[Entries]] = {}
+        for part in self._parts[kind]:
+            of_run.setdefault(part.run_no, []).append(self._read.entries(connection, part, kind).entries())
+        return Entries.merged([Entries.joined(pieces) for _, pieces in sorted(of_run.items())], oldest=True)
 
     def _merge_a_part(self, connection: sa.Connection, kind: Kind, runs: Sequence[int]) -> None:
         """Move what newer runs have in one place of the oldest of these into that one: where they have most."""
@@ -268,13 +282,29 @@ class Index:
 
     def _whole(self, connection: sa.Connection, kind: Kind, part: Part) -> Any:
         """A part with all it holds: `Entries` or `Rows`."""
-        if kind == "key":
-            return self._read.entries(connection, part).entries()
-        return self._read.rows(connection, part).rows()
+        if kind == "content":
+            return self._read.rows(connection, part).rows()
+        return self._read.entries(connection, part, kind).entries()
 
     def _numbers(self, connection: sa.Connection, kind: Kind, part: Part) -> Numbers:
-        held = self._read.entries(connection, part) if kind == "key" else self._read.rows(connection, part)
-        return held.numbers
+        if kind == "content":
+            return self._read.rows(connection, part).numbers
+        return self._read.entries(connection, part, kind).numbers
+
+
+@dataclass(frozen=True)
+class Everything:
+    """All that an index holds.
+
+    Attributes:
+        keys: Keys with the contents that hold them.
+        contents: What contents say; None when there is none.
+        copies: Contents with the records that have them.
+    """
+
+    keys: Entries
+    contents: pa.Table | None
+    copies: Entries
 
 
 @dataclass(frozen=True)
@@ -317,6 +347,10 @@ class KeyCounts:
             place, content = place[kept], content[kept]
         self._index.rows_read += len(place)
         return place, content
+
+
+def _no_parts() -> dict[Kind, list[Part]]:
+    return {kind: [] for kind in KINDS}
 
 
 def _between(numbers: Numbers, part: Part) -> tuple[int, int]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -18,7 +18,8 @@ KEYS_A_PART = 262_144
 CONTENTS_A_PART = 32_768
 PartBody = tuple[int, int, int, bytes]
 """A part as it is written: least and greatest number, rows, body."""
-Kind = Literal["key", "content"]
+Kind = Literal["key", "content", "copy"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Part:
 @dataclass(frozen=True)
 class Entries:
     """Keys and who holds them, sorted by key, then content; a negative content takes an older entry back.
+
+    For copies the key is a content and who holds it is a record.
 
     Attributes:
         keys: 64-bit keys, as signed numbers.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from customer_profiles.identity.edges.blocking import entry_queries, load_atoms
 from customer_profiles.identity.edges.features import PLACE_FIELDS, extra_field
 from customer_profiles.identity.edges.frequencies import NAME_PRICED, Shares, rarities
+from customer_profiles.identity.edges.index_delta import NONE
 from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
 from customer_profiles.identity.edges.preparation import compared_lists, prepare
 from customer_profiles.identity.edges.workbench import Workbench, workbench
@@ -169,8 +170,12 @@ class WholeIndex:
             rows = bench.arrays(
                 "select record_no, digest from member join content using (content_no) order by record_no"
             )
-            self.content_of = np.asarray(rows["digest"], dtype=np.int64)
+            record_nos, contents = (
+                np.asarray(rows[name], dtype=np.int64) for name in ("record_no", "digest")
+            )
+            self.content_of = contents
             """By place of the record among the records, its content."""
+            self.copies = list(key_parts(Entries.of(contents, record_nos, NONE, NONE)))
             self.keys = list(_key_parts(bench, kinds, bundle))
 
 

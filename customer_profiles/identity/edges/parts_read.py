@@ -31,7 +31,7 @@ class PartsRead:
 
     def keep(self, there: Mapping[Kind, Sequence[Part]]) -> None:
         """Let go of the parts that are not there any more."""
-        for gone in self._entries.keys() - {*there["key"]}:
+        for gone in self._entries.keys() - {*there["key"], *there["copy"]}:
             del self._entries[gone]
         for gone in self._rows.keys() - {*there["content"]}:
             del self._rows[gone]
@@ -41,10 +41,13 @@ class PartsRead:
             if id(rows.shelf) in emptied:
                 del self._rows[part]  # read again, with others, when it is asked for
 
-    def entries(self, connection: sa.Connection, part: Part) -> Entries | CompactEntries:
-        """A part of keys."""
+    def entries(self, connection: sa.Connection, part: Part, kind: Kind = "key") -> Entries | CompactEntries:
+        """A part of keys or of copies."""
         if part not in self._entries:
-            self.read_keys(connection, [part])
+            if kind == "key":
+                self.read_keys(connection, [part])
+            else:
+                self._entries[part] = Entries.from_bytes(self._body(connection, kind, part))
         return self._entries[part]
 
     def rows(self, connection: sa.Connection, part: Part) -> Rows | Shelved:

@@ -39,6 +39,8 @@ LISTED = 1_000
 """So many differences of a part are listed; all are counted."""
 _VERDICT = {"accepted", "refusal"}
 _PAIR = ("left_no", "right_no")
+ENTRY = ("key", "held_by")
+"""The columns of entries of the index: a key and a content, or for copies a content and a record."""
 
 
 class Part(StrEnum):
@@ -48,6 +50,8 @@ class Part(StrEnum):
     """What the graph has taken in of a record."""
     KEY = "index key"
     CONTENT = "index content"
+    COPY = "index copy"
+    """Which record has which content."""
     EDGE = "edge"
     VERDICT = "verdict"
     """What clustering made of an edge."""
@@ -128,7 +132,8 @@ class Comparing:
             part: What they are.
             stored: As stored; every key once.
             anew: As computed anew; every key once.
-            key: The columns that name a row; the first two are records for pairs, the last is the content in an index.
+            key: The columns that name a row; the first two are records for pairs, the last is the content in an index, and the
+                record in its copies.
         """
         values = [name for name in anew.column_names if name not in key]
         self._compared[part] = self._compared.get(part, 0) + anew.num_rows
@@ -161,6 +166,8 @@ class Comparing:
         if part in (Part.KEY, Part.CONTENT):
             records = self._records_of([key[-1] for key in keys[:LISTED]])
             return (records.get(key[-1], ()) for key in keys)
+        if part is Part.COPY:
+            return ((key[-1],) for key in keys)
         if part is Part.CUSTOMER:
             return ((record_of(key[0]),) for key in keys)
         return keys
@@ -251,9 +258,14 @@ def _compare_index(
 ) -> None:
     index = Index(generation)
     index.refresh(connection)
-    keys, contents = index.everything(connection)
-    entries = [Entries.from_bytes(body) for *_, body in anew.keys]
-    comparing.compare(Part.KEY, _entry_table([keys]), _entry_table(entries), ("key", "content_no"))
+    stored = index.everything(connection)
+    for part, entries, bodies in (
+        (Part.KEY, stored.keys, anew.keys),
+        (Part.COPY, stored.copies, anew.copies),
+    ):
+        made = [Entries.from_bytes(body) for *_, body in bodies]
+        comparing.compare(part, entry_table([entries]), entry_table(made), ENTRY)
+    contents = stored.contents
     of_parts = contents_of_parts(anew.contents)
     if of_parts is not None or contents is not None:
         some = of_parts if of_parts is not None else contents
@@ -267,14 +279,11 @@ def _compare_index(
         )
 
 
-def _entry_table(runs: Sequence[Entries]) -> pa.Table:
+def entry_table(runs: Sequence[Entries]) -> pa.Table:
+    """Entries in columns, for comparing."""
     nothing = np.zeros(0, dtype=np.int64)
-    return pa.table(
-        {
-            "key": np.concatenate([nothing, *(run.keys for run in runs)]),
-            "content_no": np.concatenate([nothing, *(run.contents for run in runs)]),
-        }
-    )
+    columns = ([run.keys for run in runs], [run.contents for run in runs])
+    return pa.table([np.concatenate([nothing, *column]) for column in columns], list(ENTRY))
 
 
 def _records_of(

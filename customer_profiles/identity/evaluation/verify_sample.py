@@ -31,8 +31,16 @@ from customer_profiles.identity.edges.edges import (
 from customer_profiles.identity.edges.features import load_content_of, load_digested
 from customer_profiles.identity.edges.finder import EdgeFinder
 from customer_profiles.identity.edges.index import Index
+from customer_profiles.identity.edges.index_parts import Entries
 from customer_profiles.identity.edges.index_rows import read_entries, rows_of
-from customer_profiles.identity.evaluation.verify import Comparing, Part, Tell, Verification
+from customer_profiles.identity.evaluation.verify import (
+    ENTRY,
+    Comparing,
+    Part,
+    Tell,
+    Verification,
+    entry_table,
+)
 from customer_profiles.identity.graph.graph_store import edge_table, refusal_of, resolved_table, review_table
 from customer_profiles.identity.graph.records import STORED_COLUMNS, identity_versions
 from customer_profiles.identity.graph.standing import standing
@@ -114,6 +122,15 @@ class _Surroundings:
             resolved_table(records, contents),
             ("record_no",),
         )
+        here = np.asarray(rows["record_no"], dtype=np.int64)
+        having, records_there = self._copies(contents)
+        of_sample = np.isin(records_there, here)
+        self.comparing.compare(
+            Part.COPY,
+            entry_table([Entries(having[of_sample], records_there[of_sample])]),
+            entry_table([Entries(contents, here)]),
+            ENTRY,
+        )
         held = self._finder.held()
         hubs = self._finder.hubs(self._connection, held)
         self._finder.load_contacts(hubs)
@@ -162,9 +179,9 @@ class _Surroundings:
         mine = np.isin(holder, own["content_no"].to_numpy())
         self.comparing.compare(
             Part.KEY,
-            pa.table({"key": keys[place[mine]], "content_no": holder[mine]}),
-            pa.table({"key": keys[at], "content_no": contents}),
-            ("key", "content_no"),
+            entry_table([Entries(keys[place[mine]], holder[mine])]),
+            entry_table([Entries(keys[at], contents)]),
+            ENTRY,
         )
 
     def _edges(self, own: pa.Table, pairs: tuple[Numbers, Numbers, Numbers], sample: list[int]) -> None:
@@ -172,8 +189,7 @@ class _Surroundings:
         others = np.setdiff1d(np.union1d(left, right), own["content_no"].to_numpy())
         stored = self._finder.index.contents(self._connection, others)
         rows = own if stored is None else pa.concat_tables([own, stored.cast(own.schema)])
-        members = self._rows(resolved_record, "content_no", rows["content_no"].to_pylist())
-        copies = Copies.of(members["content_no"].to_numpy(), members["record_no"].to_numpy())
+        copies = Copies.of(*self._copies(rows["content_no"].to_numpy()))
         each, records = np.unique(copies.contents, return_counts=True)
         wanted = (left != right) | np.isin(left, each[records > 1])
         wanted_pairs = pa.table(
@@ -218,12 +234,14 @@ class _Surroundings:
 
     def _records_of(self, contents: Sequence[int]) -> dict[int, tuple[int, ...]]:
         found: dict[int, tuple[int, ...]] = {}
-        table = self._rows(resolved_record, "content_no", contents)
-        for content, number in zip(
-            table["content_no"].to_pylist(), table["record_no"].to_pylist(), strict=True
-        ):
+        columns = self._copies(np.array(contents, dtype=np.int64))
+        for content, number in zip(*(column.tolist() for column in columns), strict=True):
             found[content] = (*found.get(content, ()), number)
         return found
+
+    def _copies(self, contents: Numbers) -> tuple[Numbers, Numbers]:
+        """Contents and the records that have them, pair by pair."""
+        return self._finder.index.copies(self._connection, np.unique(contents))
 
     def _incident(self, table: sa.Table, records: list[int]) -> pa.Table:
         both = [self._rows(table, end, records) for end in _PAIR]

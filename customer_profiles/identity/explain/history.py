@@ -11,10 +11,15 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from customer_profiles.identity.graph.as_of import Commit, Stay, commits, members_at, stays_of
+from customer_profiles.identity.graph.as_of import (
+    Commit,
+    Stay,
+    commits,
+    members_at,
+    records_ever_in,
+    stays_of,
+)
 from customer_profiles.identity.graph.events import EventKind, StoredEvent, events_of
-from customer_profiles.identity.tables import membership_history
-from customer_profiles.state.bulk import rows_by_key
 
 
 @dataclass(frozen=True)
@@ -75,9 +80,8 @@ def history_of(connection: sa.Connection, customer_no: int, commit: Commit) -> C
         customer_no: The customer, by the number that it had at the commit.
         commit: The commit.
     """
-    ever = rows_by_key(connection, membership_history, "customer_no", [customer_no], ("record_no",))
     stays: dict[int, list[Stay]] = defaultdict(list)
-    for stay in stays_of(connection, {record_no for (record_no,) in ever}):
+    for stay in stays_of(connection, records_ever_in(connection, customer_no)):
         if stay.since <= commit.commit_no:
             stays[stay.record_no].append(stay)
     moved: dict[int, dict[tuple[int | None, int | None], list[int]]] = defaultdict(lambda: defaultdict(list))

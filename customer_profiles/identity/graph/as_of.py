@@ -15,8 +15,9 @@ import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.identity.claims.claims import incarnation_of, record_of
-from customer_profiles.identity.tables import claim_history, identity_commit, membership_history
+from customer_profiles.identity.tables import claim_history, identity_commit, member, membership_history
 from customer_profiles.state.bulk import rows_by_key
+from customer_profiles.state.generations import live_generation
 
 
 class AsOfError(CustomerProfilesError):
@@ -113,9 +114,22 @@ def members_at(connection: sa.Connection, commit_no: int, customer_no: int) -> t
         commit_no: The commit.
         customer_no: The customer, by the number that it had then: see `customer_of_claim_at`.
     """
-    ever = rows_by_key(connection, membership_history, "customer_no", [customer_no], ("record_no",))
-    then = customers_at(connection, commit_no, {record_no for (record_no,) in ever})
+    then = customers_at(connection, commit_no, records_ever_in(connection, customer_no))
     return tuple(sorted(record_no for record_no, customer in then.items() if customer == customer_no))
+
+
+def records_ever_in(connection: sa.Connection, customer_no: int) -> set[int]:
+    """The records that belong to a customer, by the number that it had then, or ever did."""
+    here = rows_by_key(
+        connection,
+        member,
+        "customer_no",
+        [customer_no],
+        ("record_no",),
+        within={"generation": live_generation(connection)},
+    )
+    left = rows_by_key(connection, membership_history, "came_from_no", [customer_no], ("record_no",))
+    return {record_no for (record_no,) in (*here, *left)}
 
 
 def customer_of_claim_at(connection: sa.Connection, commit_no: int, claim_no: int) -> int | None:
@@ -147,10 +161,9 @@ def stays_of(connection: sa.Connection, record_nos: Collection[int]) -> list[Sta
 
 def stays_in(connection: sa.Connection, customer_no: int) -> list[Stay]:
     """Which records ever belonged to a customer, by the number that it had then, record by record."""
-    ever = rows_by_key(connection, membership_history, "customer_no", [customer_no], ("record_no",))
     return [
         stay
-        for stay in stays_of(connection, {record_no for (record_no,) in ever})
+        for stay in stays_of(connection, records_ever_in(connection, customer_no))
         if stay.customer_no == customer_no
     ]
 

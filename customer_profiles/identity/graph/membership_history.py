@@ -8,6 +8,7 @@ ID led to changes only when its record died, came back, or was ruled apart from 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import sqlalchemy as sa
@@ -33,12 +34,26 @@ _NOBODY = -1
 _CHUNK = 100_000
 
 
+@dataclass(frozen=True)
+class Moved:
+    """Records that belong to another customer than before.
+
+    Attributes:
+        records: Their numbers.
+        customers: The customer of each now, -1 for one that is gone.
+        came_from: The customer of each before, -1 for one that was not there.
+    """
+
+    records: Numbers
+    customers: Numbers
+    came_from: Numbers
+
+
 def write_membership_history(
     connection: sa.Connection,
     generation: int,
     committed_at: int,
-    moved_records: Numbers,
-    customers_now: Numbers,
+    moved: Moved,
     claims: Iterable[int] = (),
 ) -> int:
     """Append a commit, and what it changed.
@@ -49,8 +64,7 @@ def write_membership_history(
         connection: Writing to the state store.
         generation: The generation that is live from this commit on.
         committed_at: When (micros).
-        moved_records: The records that belong to another customer than before, those that are gone too.
-        customers_now: The customer of each, -1 for one that is gone.
+        moved: The records that belong to another customer than before, those that are gone too.
         claims: The claims that may lead to another record than before, from `touched_claims`.
 
     Returns:
@@ -61,32 +75,34 @@ def write_membership_history(
         connection,
         identity_commit,
         ("commit_no", "committed_at", "generation", "moved"),
-        [(commit_no, committed_at, generation, len(moved_records))],
+        [(commit_no, committed_at, generation, len(moved.records))],
     )
-    for start in range(0, len(moved_records), _CHUNK):
+    for start in range(0, len(moved.records), _CHUNK):
         part = slice(start, start + _CHUNK)
+        columns = (each[part].tolist() for each in (moved.records, moved.customers, moved.came_from))
         insert_rows(
             connection,
             membership_history,
-            ("record_no", "commit_no", "customer_no"),
+            ("record_no", "commit_no", "customer_no", "came_from_no"),
             (
-                (record_no, commit_no, None if customer_no == _NOBODY else customer_no)
-                for record_no, customer_no in zip(
-                    moved_records[part].tolist(), customers_now[part].tolist(), strict=True
-                )
+                (record_no, commit_no, _somebody(customer_no), _somebody(came_from_no))
+                for record_no, customer_no, came_from_no in zip(*columns, strict=True)
             ),
         )
     _write_claims(connection, generation, commit_no, claims)
     return commit_no
 
 
-def moved_between(old: Members, new: Members) -> tuple[Numbers, Numbers]:
-    """The records that belong to another customer than before, and whose customer they are now; -1 for one gone."""
-    moved = old.of(new.records) != new.customers
-    gone = old.records[~np.isin(old.records, new.records)]
-    return (
-        np.concatenate([new.records[moved], gone]),
-        np.concatenate([new.customers[moved], np.full(len(gone), _NOBODY, dtype=np.int64)]),
+def moved_between(old: Members, new: Members) -> Moved:
+    """The records that belong to another customer than before."""
+    before = old.of(new.records)
+    moved = before != new.customers
+    gone = ~np.isin(old.records, new.records)
+    nobody = np.full(np.count_nonzero(gone), _NOBODY, dtype=np.int64)
+    return Moved(
+        np.concatenate([new.records[moved], old.records[gone]]),
+        np.concatenate([new.customers[moved], nobody]),
+        np.concatenate([before[moved], old.customers[gone]]),
     )
 
 
@@ -108,6 +124,10 @@ def touched_claims(
         *later_lives.tolist(),
         *(claim_no for (claim_no,) in of_named),
     }
+
+
+def _somebody(customer_no: int) -> int | None:
+    return None if customer_no == _NOBODY else customer_no
 
 
 def _write_claims(connection: sa.Connection, generation: int, commit_no: int, touched: Iterable[int]) -> None:

@@ -16,7 +16,7 @@ from customer_profiles.state.generations import live_generation
 
 RESOLVE = "resolve"
 """The stage that makes the graph, and the name of its cursor."""
-INDEX_FORMAT = 2
+INDEX_FORMAT = 3
 """Stands in the cursor: a graph whose index has another format is computed anew."""
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from customer_profiles.identity.graph.events import Causes, events_between, write_events
 from customer_profiles.identity.graph.graph_store import read_columns, read_members
-from customer_profiles.identity.graph.membership_history import write_membership_history
+from customer_profiles.identity.graph.membership_history import Moved, write_membership_history
 from customer_profiles.identity.tables import claim, edge, member
 from customer_profiles.state.bulk import rows_by_key
 
@@ -35,22 +35,22 @@ def write_switch(
     Returns:
         By customer to whom something happened the number of its last identity event.
     """
-    moved, customers = (
-        np.concatenate(columns)
-        for columns in zip(
-            read_columns(connection, _differing(live, promoted)),
-            read_columns(connection, _missing(live, promoted)),
-            strict=True,
+    moved = Moved(
+        *(
+            np.concatenate(columns)
+            for columns in zip(
+                read_columns(connection, _differing(live, promoted)),
+                read_columns(connection, _missing(live, promoted)),
+                strict=True,
+            )
         )
     )
-    came_or_went = moved[~np.isin(moved, _in_both(connection, live, promoted, moved))]
+    came_or_went = moved.records[(moved.came_from == _NOBODY) | (moved.customers == _NOBODY)]
     claims = rows_by_key(connection, claim, "record_no", came_or_went.tolist(), ("claim_no",))
-    write_membership_history(
-        connection, promoted, committed_at, moved, customers, {claim_no for (claim_no,) in claims}
-    )
-    if not len(moved):
+    write_membership_history(connection, promoted, committed_at, moved, {claim_no for (claim_no,) in claims})
+    if not len(moved.records):
         return {}
-    joining = _accepted_edges(connection, promoted, moved)
+    joining = _accepted_edges(connection, promoted, moved.records)
     causes = Causes(cause, np.zeros(0, dtype=np.int64), (), *joining)
     events = events_between(read_members(connection, live), read_members(connection, promoted), causes)
     first = write_events(connection, promoted, events, committed_at)
@@ -73,41 +73,23 @@ def _accepted_edges(
     return left, right, weight
 
 
-def _differing(live: int, promoted: int) -> sa.Select[tuple[int, int]]:
+def _differing(live: int, promoted: int) -> sa.Select[tuple[int, int, int]]:
     """Records whose customer in the promoted generation is another than in the live one, or that it alone has."""
     new, old = member.alias("new"), member.alias("old")
     same_record = sa.and_(old.c.generation == live, old.c.record_no == new.c.record_no)
     return (
-        sa.select(new.c.record_no, new.c.customer_no)
+        sa.select(new.c.record_no, new.c.customer_no, sa.func.coalesce(old.c.customer_no, _NOBODY))
         .select_from(new.outerjoin(old, same_record))
         .where(new.c.generation == promoted, old.c.customer_no.is_distinct_from(new.c.customer_no))
     )
 
 
-def _missing(live: int, promoted: int) -> sa.Select[tuple[int, int]]:
+def _missing(live: int, promoted: int) -> sa.Select[tuple[int, int, int]]:
     """Records that only the live generation has."""
     new, old = member.alias("new"), member.alias("old")
     same_record = sa.and_(new.c.generation == promoted, new.c.record_no == old.c.record_no)
     return (
-        sa.select(old.c.record_no, sa.literal(_NOBODY, sa.BigInteger))
+        sa.select(old.c.record_no, sa.literal(_NOBODY, sa.BigInteger), old.c.customer_no)
         .select_from(old.outerjoin(new, same_record))
         .where(old.c.generation == live, new.c.record_no.is_(None))
     )
-
-
-def _in_both(connection: sa.Connection, live: int, promoted: int, records: Numbers) -> list[int]:
-    """Of these records those that both generations have."""
-    found = [
-        {
-            record_no
-            for (record_no,) in rows_by_key(
-                connection,
-                member,
-                ("generation", "record_no"),
-                [(generation, record_no) for record_no in records.tolist()],
-                ("record_no",),
-            )
-        }
-        for generation in (live, promoted)
-    ]
-    return sorted(found[0] & found[1])

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from customer_profiles.identity.edges import index_parts as made
 from customer_profiles.identity.edges import parts_read as read
 from customer_profiles.identity.edges.index import Index
-from customer_profiles.identity.edges.index_parts import Entries, content_parts, key_parts
+from customer_profiles.identity.edges.index_parts import KINDS, Entries, content_parts, key_parts
 from customer_profiles.identity.tables import index_run
 from customer_profiles.state.engine import State
 from customer_profiles_tests.conftest import Engine
@@ -37,7 +37,7 @@ def _small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass
 class Kept:
-    """An index, and in plain sets what it has to say."""
+    """An index, and in plain sets what it has to say; the copies of its contents are the pairs once more."""
 
     state: State
     generation: int
@@ -60,6 +60,7 @@ class Kept:
             if pairs:
                 entries = Entries.of(*_columns(new), *_columns(gone))
                 self.index.write(connection, "key", key_parts(entries))
+                self.index.write(connection, "copy", key_parts(entries))
             self.index.write(connection, "content", content_parts(table))
             before = _parts(connection)
             self.index.merge(connection)
@@ -76,7 +77,7 @@ class Kept:
         """How many runs there are of each kind."""
         with self.state.reading() as connection:
             there = {(kind, run) for kind, run, _ in _parts(connection)}
-        return {kind: sum(one == kind for one, _ in there) for kind in ("key", "content")}
+        return {kind: sum(one == kind for one, _ in there) for kind in KINDS}
 
     def check(self, index: Index) -> None:
         """Whether an index says it all, and each part of it when asked for that."""
@@ -84,16 +85,20 @@ class Kept:
         numbers = np.unique(np.array([*self.said, -99, 99], dtype=np.int64))
         with self.state.reading() as connection:
             index.refresh(connection)
-            entries, table = index.everything(connection)
+            everything = index.everything(connection)
             counts = index.counts(connection, keys)
             places, contents = counts.holders(np.ones(len(keys), dtype=np.bool_))
             found = index.contents(connection, numbers)
-        assert list(zip(entries.keys.tolist(), entries.contents.tolist(), strict=True)) == sorted(self.pairs)
+            copied, records = index.copies(connection, keys)
+        for entries in (everything.keys, everything.copies):
+            told = list(zip(entries.keys.tolist(), entries.contents.tolist(), strict=True))
+            assert told == sorted(self.pairs)
+        assert set(zip(copied.tolist(), records.tolist(), strict=True)) == self.pairs
         assert set(zip(keys[places].tolist(), contents.tolist(), strict=True)) == self.pairs
         assert counts.counts.tolist() == [sum(key == one for one, _ in self.pairs) for key in keys]
-        for rows in (table, found):
-            told = [] if rows is None else rows.to_pylist()
-            assert {row["content_no"]: row["says"] for row in told} == self.said
+        for rows in (everything.contents, found):
+            said = [] if rows is None else rows.to_pylist()
+            assert {row["content_no"]: row["says"] for row in said} == self.said
 
 
 _SCHEMA = pa.schema([("content_no", pa.int64()), ("gone", pa.bool_()), ("says", pa.string())])
@@ -172,6 +177,7 @@ def test_a_key_that_an_older_version_cut_in_two_parts_is_merged_as_one(state: St
         for contents in (range(20), range(20, 40)):  # one run
             one = Entries(np.full(20, 5, dtype=np.int64), np.array(contents, dtype=np.int64))
             kept.index._write_parts(connection, "key", 1, [(5, 5, 20, one.to_bytes())])
+            kept.index._write_parts(connection, "copy", 2, [(5, 5, 20, one.to_bytes())])
     kept.pairs = set(pairs)
     kept.batch({(5, 3), (5, 30), *((5, content) for content in range(50, 70))}, {1: "a"})
 

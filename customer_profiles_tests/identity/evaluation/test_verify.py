@@ -107,11 +107,14 @@ def test_a_verdict_that_clustering_did_not_give_is_found(
     assert (difference.part, difference.fault, difference.records) == (Part.VERDICT, Fault.OTHER, (1, 2))
 
 
-def test_an_index_that_lacks_a_run_is_found(damaged: State, settings: Settings, verify: Verify) -> None:
-    damage(damaged, "DELETE FROM index_run WHERE kind = 'key'")
+@pytest.mark.parametrize(("kind", "part"), [("key", Part.KEY), ("copy", Part.COPY)])
+def test_an_index_that_lacks_a_run_is_found(
+    damaged: State, settings: Settings, verify: Verify, kind: str, part: Part
+) -> None:
+    damage(damaged, f"DELETE FROM index_run WHERE kind = '{kind}'")
     result = found(damaged, settings, verify)
-    assert result.differing[Part.KEY]
-    assert Difference(Part.KEY, Fault.MISSING, (3,)) in result.differences
+    assert result.differing[part]
+    assert Difference(part, Fault.MISSING, (3,)) in result.differences
 
 
 def test_it_refuses_where_there_is_no_graph_or_changes_wait(

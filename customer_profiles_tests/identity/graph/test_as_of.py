@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 
 from customer_profiles.identity.claims.claims import claim_number
 from customer_profiles.identity.claims.customer_ids import records_of_claims
@@ -26,8 +27,10 @@ from customer_profiles.identity.resolve import ResolveStage
 from customer_profiles.pipeline.rebuild import rebuild
 from customer_profiles.pipeline.stage import Stage
 from customer_profiles.settings import Settings
+from customer_profiles.state import revisions
 from customer_profiles.state.engine import State
 from customer_profiles.state.generations import live_generation
+from customer_profiles.state.schema import Store
 from customer_profiles_tests.identity.made import settings_with, take_in
 
 EMAILS = [f"p{n}@example.com" for n in range(4)]
@@ -149,6 +152,25 @@ def test_the_history_is_appended_and_never_rewritten(state: State, settings: Set
                 now = {tuple(row) for row in connection.execute(sa.text(f"SELECT * FROM {table}"))}
                 assert before[table] <= now, table
                 before[table] = now
+
+
+def test_a_history_that_an_older_version_wrote_tells_the_same(state: State, settings: Settings) -> None:
+    history = History(state, settings, 11)
+    for _ in range(14):
+        history.step()
+    everything = sa.text("SELECT * FROM membership_history ORDER BY record_no, commit_no")
+    with state.reading() as connection:
+        before = connection.execute(everything).mappings().all()
+    assert any(row["came_from_no"] for row in before)
+
+    with state.writing() as connection:
+        revisions._enter_schema(connection, Store.STATE)
+        command.downgrade(revisions._config(Store.STATE, connection), "0013")
+        revisions.upgrade(connection, Store.STATE)
+
+    with state.reading() as connection:
+        assert connection.execute(everything).mappings().all() == before
+    history.holds()
 
 
 def test_only_records_that_moved_get_a_row(state: State, settings: Settings) -> None:
