@@ -6,7 +6,6 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import takewhile
-from types import MappingProxyType
 from typing import Any
 
 import sqlalchemy as sa
@@ -51,7 +50,7 @@ class StageResult:
     watermark: int | None = None
     seconds: float = 0.0
     more: bool = False
-    facts: Mapping[str, Fact] = field(default_factory=lambda: MappingProxyType({}))
+    facts: Mapping[str, Fact] = field(default_factory=dict)
 
     @property
     def adds_up(self) -> bool:

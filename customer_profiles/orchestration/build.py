@@ -32,7 +32,8 @@ def build_definitions(
         SettingsError: The settings file is missing, or a key in it is unknown or wrong.
     """
     settings = settings or load_settings()
-    ahead = frozenset([*cleaned.cleaned_keys(settings, *CONTRACTS), dg.AssetKey(marts.BUCKETS)])
+    made_ahead = [dg.AssetKey(name) for name in (marts.BUCKETS, marts.SEGMENTS)]
+    ahead = frozenset([*cleaned.cleaned_keys(settings, *CONTRACTS), *made_ahead])
     opener = PipelineOpener(settings, progress, limit, ahead=ahead)
     return dg.Definitions(
         assets=[

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.monitoring.ledger import StageResult
+from customer_profiles.pipeline import overview
 from customer_profiles.pipeline.ahead import with_a_second_process
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
 from customer_profiles.pipeline.lease import Heart, Lease, run_lease
@@ -39,6 +40,7 @@ class PipelineOpener:
         limit: Envelopes in one batch.
         quick: Whether the run was started for what is new, so that what reads whole tables is left out.
         ahead: The assets that another process may make ahead of a run, if the run is to make all of them.
+        segments_before: The newest entry or exit of a segment when the run began; None outside of a run.
     """
 
     settings: Settings
@@ -46,6 +48,7 @@ class PipelineOpener:
     limit: int | None = None
     quick: bool = False
     ahead: frozenset[dg.AssetKey] = frozenset()
+    segments_before: int | None = None
     _kept: Pipeline | None = None
 
     @contextmanager
@@ -80,6 +83,7 @@ class PipelineOpener:
         with ExitStack() as stack:
             try:
                 house = stack.enter_context(self._open())
+                self.segments_before = overview.last_segment_change(house.state)
                 self._kept = stack.enter_context(with_a_second_process(house)) if whole else house
                 lease = Lease(self._kept.state, run_lease(run_id), passing=True)
                 if lease.take(lease.look()):

@@ -1,8 +1,9 @@
 """A second process that drains stages of a long load ahead of the run, so that two processors work.
 
-It takes, from the last source to the first, what the run has not come to yet, and counts interactions while the run goes on
-to find out who is who. No stage is in both processes at once, and each batch is one transaction wherever it runs: killed at
-any moment, nothing is lost, and the run does itself what is left. It ends when the run does, however that ends.
+It takes, from the last source to the first, what the run has not come to yet, counts interactions while the run goes on to
+find out who is who, and puts customers into segments while the run still folds the traits of others. No stage is in both
+processes at once, and each batch is one transaction wherever it runs: killed at any moment, nothing is lost, and the run does
+itself what is left. It ends when the run does, however that ends.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -58,7 +59,7 @@ class Whose(Enum):
     """It was drained ahead."""
 
 
-@dataclass(slots=True)
+@dataclass(eq=False, slots=True)
 class _Share:
     """A stage that either process can drain."""
 
@@ -67,8 +68,32 @@ class _Share:
     whose: Whose = Whose.NOBODY
     through: bool = False
     """Whether either process drained it."""
+    received: int = 0
+    """How much either took in of it."""
     results: list[StageResult] = field(default_factory=list)
     """What was done of it ahead."""
+    follows: Sequence[_Share] = ()
+    """The stages that it can be drained after again and again, while they get on."""
+    after: Sequence[_Share] = ()
+    """The stages that must be through before."""
+    followed: int = 0
+    """How much those that it follows had taken in when it was drained ahead last."""
+
+    @classmethod
+    def of(cls, stage: Stage, follows: Sequence[_Share] = (), after: Sequence[_Share] = ()) -> _Share:
+        """Of a stage."""
+        return cls(stage.name, stage.source, follows=follows, after=after)
+
+    @property
+    def has_work(self) -> bool:
+        """Whether there may be something for it to do."""
+        ready = all(one.through for one in self.after)
+        return ready and (self.is_last or sum(one.received for one in self.follows) > self.followed)
+
+    @property
+    def is_last(self) -> bool:
+        """Whether nothing can come after what there is for it to do."""
+        return all(one.through for one in self.follows)
 
 
 class Ahead:
@@ -77,11 +102,12 @@ class Ahead:
     def __init__(self, house: Pipeline) -> None:
         """Bind it; the process is started when the run turns out to be long."""
         self._house = house
-        self._ingests = [_Share(stage.name, stage.source) for stage in house.ingests()]
-        accumulate = house.accumulate()
-        self._accumulate = _Share(accumulate.name, accumulate.source)
-        self._accumulated_at = 0
-        self._received = 0
+        self._ingests = [_Share.of(stage) for stage in house.ingests()]
+        accumulate = _Share.of(house.accumulate(), self._ingests)
+        traits = _Share.of(house.refresh_traits())
+        self._segments = _Share.of(house.refresh_segments(), [traits], [accumulate])
+        self._followers = [accumulate, self._segments]
+        self._shares = [*self._ingests, accumulate, traits, self._segments]
         self._untold: list[StageResult] = []
         self._over = False
         self._changed = threading.Condition()
@@ -121,12 +147,11 @@ class Ahead:
         """Take in what the run did of a stage."""
         share = self._share_of(stage)
         with self._changed:
-            if share in self._ingests:
-                self._received += result.received
-            if share is not None and not result.more:
-                share.through = True
+            if share is not None:
+                share.received += result.received
+                share.through = share.through or not result.more
             self._changed.notify_all()
-        if self._process is None and result.more and self._received >= LONG:
+        if self._process is None and result.more and sum(one.received for one in self._ingests) >= LONG:
             self._start()
         self._tell()
 
@@ -141,7 +166,7 @@ class Ahead:
             self._thread.join()
 
     def _share_of(self, stage: Stage) -> _Share | None:
-        for share in (*self._ingests, self._accumulate):
+        for share in self._shares:
             if (share.stage, share.source) == (stage.name, stage.source):
                 return share
         return None
@@ -176,7 +201,8 @@ class Ahead:
         share: _Share | None = None
         with suppress(EOFError, OSError), pipe:
             while (share := self._next()) is not None:
-                last = share is not self._accumulate or self._all_through()
+                with self._changed:
+                    last = share.is_last
                 pipe.send((share.stage, share.source))
                 while isinstance(answer := pipe.recv(), StageResult):
                     self._did(share, answer)
@@ -194,13 +220,13 @@ class Ahead:
                 if found is not None:
                     found.whose = Whose.AHEAD
                     return found
-                if self._accumulate.whose in (Whose.RUN, Whose.DONE):
+                if self._segments.whose in (Whose.RUN, Whose.DONE):
                     return None
                 self._changed.wait()
         return None
 
     def _choice(self) -> _Share | None:
-        """A source's first stage that nobody has, from the last source on; then what there is to be counted."""
+        """A source's first stage that nobody has, from the last source on; then what follows stages that got on."""
         waiting: dict[str, _Share] = {}
         for share in self._ingests:
             if not share.through:
@@ -208,22 +234,17 @@ class Ahead:
         for share in reversed(waiting.values()):
             if share.whose is Whose.NOBODY:
                 return share
-        new = self._received > self._accumulated_at or not waiting
-        if new and self._accumulate.whose is Whose.NOBODY:
-            self._accumulated_at = self._received
-            return self._accumulate
+        for share in self._followers:
+            if share.whose is Whose.NOBODY and share.has_work:
+                share.followed = sum(one.received for one in share.follows)
+                return share
         return None
-
-    def _all_through(self) -> bool:
-        with self._changed:
-            return all(share.through for share in self._ingests)
 
     def _did(self, share: _Share, result: StageResult) -> None:
         with self._changed:
             share.results.append(result)
             self._untold.append(result)
-            if share is not self._accumulate:
-                self._received += result.received
+            share.received += result.received
             self._changed.notify_all()
 
     def _left(self, share: _Share, whose: Whose) -> None:
@@ -240,7 +261,8 @@ def _drain_ahead(settings: Settings, limit: int | None, pipe: Connection) -> Non
         suppress(EOFError, OSError, CustomerProfilesError),
         open_pipeline(settings, pipe.send, limit) as house,
     ):
-        stages = {(stage.name, stage.source): stage for stage in (*house.ingests(), house.accumulate())}
+        all_stages = (*house.ingests(), house.accumulate(), house.refresh_segments())
+        stages = {(stage.name, stage.source): stage for stage in all_stages}
         while True:
             pipe.send(_drained(house, stages[pipe.recv()]))
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from dagster import DagsterEventType
+from dagster import AssetKey, DagsterEventType, TableMetadataValue
 
+from customer_profiles.marts.tables import segment_change
 from customer_profiles.monitoring.ledger import StageResult, ledger_check
 from customer_profiles.monitoring.tables import ledger
 from customer_profiles.orchestration.assets.cleaned import cleaned_key
@@ -75,16 +76,18 @@ class HeldUp:
         then: Callable[[Pipeline], Any] = lambda _house: None,
         after: tuple[str, str] = ("ingest_record", "email"),
         until: tuple[str, str] = ("ingest_interaction", "web"),
+        batches_done: int = 2,
     ) -> None:
         self.results: list[StageResult] = []
         self.held = False
         self._then, self._after, self._until = then, after, until
+        self._batches = batches_done
 
     def __call__(self, house: Pipeline, result: StageResult) -> None:
         self.results.append(result)
         if not self.held and (result.stage, result.source) == self._after:
             self.held = True
-            wait_until(lambda: batches(house.state, *self._until) > 1, 60)
+            wait_until(lambda: batches(house.state, *self._until) >= self._batches, 60)
             self._then(house)
 
 
@@ -133,6 +136,41 @@ def test_who_asks_for_a_stage_that_was_drained_ahead_is_told_all_that_was_done(c
         counted = house.drain(house.accumulate())
     assert results["ingest_interaction", "web"].received == 48
     assert counted.received == 48 + 4
+
+
+def test_segments_follow_the_traits_that_the_run_folds(company: Company) -> None:
+    told = HeldUp()
+    following = HeldUp(after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
+
+    def tell(house: Pipeline, result: StageResult) -> None:
+        told(house, result)
+        following(house, result)
+
+    with hastened(company, tell) as house:
+        house.run()
+        assert_well(house, company)
+    assert following.held
+
+
+def test_a_run_of_dagster_tells_who_was_put_into_segments_ahead(company: Company) -> None:
+    following = HeldUp(after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
+    told = HeldUp()
+
+    def tell(result: StageResult) -> None:
+        told(beside, result)
+        following(beside, result)
+
+    with open_pipeline(company.settings) as beside:
+        assert run_job(company.settings, progress=tell, limit=LIMIT).error is None
+        with beside.state.reading() as connection:
+            changes = connection.execute(sa.select(sa.func.count()).select_from(segment_change)).scalar_one()
+    assert following.held and changes
+    with open_instance(company.folder) as instance:
+        event = instance.get_latest_materialization_event(AssetKey("segment_changes"))
+    assert event is not None and event.asset_materialization is not None
+    shown = event.asset_materialization.metadata["changes of this run"]
+    assert isinstance(shown, TableMetadataValue)
+    assert sum(int(str(row.data["customers"])) for row in shown.records) == changes
 
 
 def test_what_comes_in_after_something_was_counted_ahead_is_counted_too(

@@ -15,7 +15,7 @@ from customer_profiles.orchestration.sla import FRESHNESS
 from customer_profiles.pipeline import overview
 from customer_profiles.settings import Settings
 
-BUCKETS = "interaction_buckets"
+BUCKETS, SEGMENTS = "interaction_buckets", "segments"
 _LAST = {"dagster/priority": "-1"}
 """Of what can run, this comes last: in a long run a second process counts while this one finds out who is who."""
 
@@ -63,7 +63,7 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         return dg.MaterializeResult(metadata=stage_metadata(result, "trait", rows))
 
     in_segments = dg.AssetSpec(
-        "segments",
+        SEGMENTS,
         group_name="marts",
         owners=[settings.owner],
         freshness_policy=FRESHNESS,
@@ -92,7 +92,9 @@ def build(settings: Settings) -> list[dg.AssetsDefinition]:
         context: dg.AssetExecutionContext, pipeline: PipelineResource
     ) -> Iterator[dg.MaterializeResult[None]]:
         with pipeline.opened() as house:
-            since = overview.last_segment_change(house.state)
+            since = pipeline.segments_before
+            if since is None:
+                since = overview.last_segment_change(house.state)
             result = house.drain(house.refresh_segments())
             names = () if pipeline.quick else ("segment_membership", "segment_change")
             rows = {name: overview.rows_in(house.state, name) for name in names}
