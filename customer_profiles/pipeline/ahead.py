@@ -110,6 +110,7 @@ class Ahead:
         self._shares = [*self._ingests, accumulate, traits, self._segments]
         self._untold: list[StageResult] = []
         self._over = False
+        self._rests = False
         self._changed = threading.Condition()
         self._process: BaseProcess | None = None
         self._thread: threading.Thread | None = None
@@ -151,7 +152,7 @@ class Ahead:
                 share.received += result.received
                 share.through = share.through or not result.more
             self._changed.notify_all()
-        if self._process is None and result.more and sum(one.received for one in self._ingests) >= LONG:
+        if result.more and sum(one.received for one in self._ingests) >= LONG:
             self._start()
         self._tell()
 
@@ -160,10 +161,14 @@ class Ahead:
         with self._changed:
             self._over = True
             self._changed.notify_all()
+        self._end()
+
+    def _end(self) -> None:
         if self._process is not None and self._thread is not None:
             self._process.kill()
             self._process.join()
             self._thread.join()
+            self._process = self._thread = None
 
     def _share_of(self, stage: Stage) -> _Share | None:
         for share in self._shares:
@@ -179,6 +184,14 @@ class Ahead:
                 self._house.progress(result)
 
     def _start(self) -> None:
+        """Start the other process, when it was not yet or there is something for it again."""
+        with self._changed:
+            again = self._rests and self._choice() is not None
+        if again:
+            self._end()
+            self._rests = False
+        if self._process is not None:
+            return
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()
         process = context.Process(
@@ -219,14 +232,26 @@ class Ahead:
                 found = self._choice()
                 if found is not None:
                     found.whose = Whose.AHEAD
+                    found.followed = sum(one.received for one in found.follows)
                     return found
                 if self._segments.whose in (Whose.RUN, Whose.DONE):
+                    return None
+                if self._waits_for_traits():
+                    self._rests = True
                     return None
                 self._changed.wait()
         return None
 
+    def _waits_for_traits(self) -> bool:
+        """Whether there is nothing until the run folds traits: it finds out who is who before, and that takes memory."""
+        before, follows = self._segments.after, self._segments.follows
+        return all(one.through for one in before) and not any(one.received for one in follows)
+
     def _choice(self) -> _Share | None:
-        """A source's first stage that nobody has, from the last source on; then what follows stages that got on."""
+        """A source's first stage that nobody has, from the last source on; then what follows stages that got on.
+
+        To be called with the lock.
+        """
         waiting: dict[str, _Share] = {}
         for share in self._ingests:
             if not share.through:
@@ -236,7 +261,6 @@ class Ahead:
                 return share
         for share in self._followers:
             if share.whose is Whose.NOBODY and share.has_work:
-                share.followed = sum(one.received for one in share.follows)
                 return share
         return None
 

@@ -18,7 +18,7 @@ from sqlalchemy.pool import QueuePool
 from customer_profiles.state.errors import StateError, WrongKeyError
 from customer_profiles.state.schema import Store
 
-_WRITER_CACHE_KIB = {Store.STATE: 224 * 1024, Store.INBOX: 128 * 1024, Store.TRUST: 128 * 1024}
+_WRITER_CACHE_KIB = {Store.STATE: 176 * 1024, Store.INBOX: 128 * 1024, Store.TRUST: 128 * 1024}
 _READER_CACHE_KIB = 32 * 1024
 _CHECKPOINT_PAGES = 16 * 1024
 """The write-ahead log is folded into the file when it has 64 MiB, so that seldom a batch pays for it."""

@@ -152,6 +152,23 @@ def test_segments_follow_the_traits_that_the_run_folds(company: Company) -> None
     assert following.held
 
 
+def test_it_is_gone_while_the_run_finds_out_who_is_who_and_comes_back_for_segments(company: Company) -> None:
+    told = HeldUp()
+    following = HeldUp(after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
+
+    def tell(house: Pipeline, result: StageResult) -> None:
+        told(house, result)
+        if result.stage == "resolve":
+            wait_until(lambda: batches(house.state, "accumulate") > 1, 60)
+            wait_until(lambda: not multiprocessing.active_children(), 60)
+        following(house, result)
+
+    with hastened(company, tell) as house:
+        house.run()
+        assert_well(house, company)
+    assert following.held and not multiprocessing.active_children()
+
+
 def test_a_run_of_dagster_tells_who_was_put_into_segments_ahead(company: Company) -> None:
     following = HeldUp(after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
     told = HeldUp()

@@ -23,7 +23,9 @@ from customer_profiles.identity.decisions.rulings import Rulings, Tag, keeps_apa
 
 Numbers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
-_FEW = 2000
+_FEW, _FEW_IN = 2000, 100
+"""A round looks at every record and edge that is left, the walk only at edges, but for each it takes as long as a round for a
+hundred."""
 _OPEN = -1
 
 
@@ -55,7 +57,7 @@ def cluster(
     facts: FactColumns,
     rulings: Rulings,
     linkage: Linkage,
-    few: int = _FEW,
+    few: int | None = None,
 ) -> Clustering:
     """Cluster every record of `facts`.
 
@@ -66,7 +68,7 @@ def cluster(
         facts: What the vetoes look at, for every record to be clustered, and no other.
         rulings: The decisions in force.
         linkage: The rule by which sides hang together.
-        few: A round that settles fewer edges than this is the last one; the rest is walked.
+        few: A round that settles fewer edges than this is the last one; the rest is walked. None for what is quickest.
 
     Returns:
         The same for every order of the edges.
@@ -74,7 +76,7 @@ def cluster(
     order = np.lexsort((right, left, -weight))
     places = np.searchsorted(facts.records, left[order]), np.searchsorted(facts.records, right[order])
     rounds = _Rounds(*places, weight[order].astype(np.int64), facts, rulings, linkage)
-    while rounds.settle() >= few:
+    while rounds.settle() >= (max(_FEW, rounds.size // _FEW_IN) if few is None else few):
         pass
     rounds.walk()
     verdicts = np.empty(len(order), dtype=np.int8)
@@ -108,6 +110,11 @@ class _Rounds:
         self._edge = np.arange(len(a))
         self._a, self._b, self._weight = self.labels[a], self.labels[b], weight
         self._drop_within()
+
+    @property
+    def size(self) -> int:
+        """How many records there are, and edges between clusters."""
+        return len(self.labels) + len(self._edge)
 
     def settle(self) -> int:
         """Judge every edge that comes first at both its clusters; returns how many edges that settled."""
