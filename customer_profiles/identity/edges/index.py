@@ -39,6 +39,8 @@ from customer_profiles.state.sequences import reserve
 
 _MUCH_LARGER = 4
 """A run that is so many times as large as all newer ones together is left alone by merging."""
+_SEVERAL = 4
+"""So many runs are merged at once: to look into some more costs less than to write what they hold again with every batch."""
 _COLUMNS = ("generation", "kind", "run_no", "part_no", "least", "most", "rows", "body")
 
 
@@ -189,7 +191,7 @@ class Index:
         """
         self.refresh(connection)
         for kind in self._parts:
-            while len(runs := _to_merge(self._parts[kind])) > 1:
+            while runs := _to_merge(self._parts[kind]):
                 self._merge_a_part(connection, kind, runs)
                 self.refresh(connection)
 
@@ -375,7 +377,9 @@ def _places(parts: Sequence[Part]) -> list[_Place]:
 
 
 def _to_merge(parts: Sequence[Part]) -> list[int]:
-    """The newest runs that together are no longer small beside the next older one, from the oldest to the newest."""
+    """The newest runs that together are no longer small beside the next older one, from the oldest to the newest; none when they
+    are few.
+    """
     sizes: dict[int, int] = {}
     for part in parts:
         sizes[part.run_no] = sizes.get(part.run_no, 0) + part.rows
@@ -386,4 +390,4 @@ def _to_merge(parts: Sequence[Part]) -> list[int]:
             break
         newest.append(run_no)
         together += sizes[run_no]
-    return newest[::-1]
+    return newest[::-1] if len(newest) >= _SEVERAL else []
