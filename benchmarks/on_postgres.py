@@ -40,4 +40,14 @@ def copied_to(url: str, settings: Settings, say: Say) -> Settings:
                     found = reading.execution_options(stream_results=True).execute(query)
                     for rows in found.partitions(COPIED_AT_ONCE):
                         insert_rows(writing, table, columns, [tuple(row) for row in rows])
+    _settle(url)
     return there
+
+
+def _settle(url: str) -> None:
+    """What the server does by itself in the hours after so much was written: statistics, and rows that all can see."""
+    engine = sa.create_engine(sa.make_url(url).set(drivername="postgresql+psycopg"))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("CHECKPOINT")
+    engine.dispose()
