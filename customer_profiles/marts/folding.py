@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from customer_profiles.contracts.interaction import MATTER_ID, ORDER_ID, PURCHASE
 from customer_profiles.marts import tables
-from customer_profiles.marts.buckets import Counting, Grain, Interaction, cells
+from customer_profiles.marts.buckets import Cell, Counting, Grain, Interaction, cells
 from customer_profiles.marts.facts import counted_properties
 from customer_profiles.marts.purchases import Purchase, categories_of
 from customer_profiles.marts.stored import purchases_by_order, support_matters_by_id
@@ -50,6 +50,24 @@ Row = tuple[int, int, str, str | None, int, int, int | None, str | None, str | N
 """An interaction as it is kept."""
 
 
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """What becomes of the tables of a generation with some interactions; nothing of it is written yet.
+
+    Attributes:
+        activity: By record its first and last activity.
+        past_keep: By grain and record, the start of the oldest bucket that stays, where some go.
+        cells: What buckets grow by.
+        purchases: By record and order, as they are then. ``matters``: by record and support matter, likewise.
+    """
+
+    activity: Mapping[int, _Activity]
+    past_keep: Mapping[Grain, Mapping[int, int]]
+    cells: Sequence[Cell]
+    purchases: Mapping[tuple[int, str], Purchase]
+    matters: Mapping[tuple[int, str], SupportMatter]
+
+
 def fold(conn: Connection, generation: int, rows: Sequence[Row], counting: Counting) -> None:
     """Fold interactions into the tables of a generation.
 
@@ -59,12 +77,31 @@ def fold(conn: Connection, generation: int, rows: Sequence[Row], counting: Count
         rows: Interactions that were not folded into it before.
         counting: What is counted.
     """
+    write_folded(conn, generation, folded(conn, generation, rows, counting))
+
+
+def folded(conn: Connection, generation: int, rows: Sequence[Row], counting: Counting) -> Folded:
+    """What `fold` writes; it stays true until somebody else folds into the generation."""
     interactions = counted(rows, counting)
-    activity = _touch_activity(conn, generation, interactions, counting)
+    activity, past_keep = _activity(conn, generation, interactions, counting)
     newest = {record_no: one.last_at for record_no, one in activity.items()}
-    count(conn, generation, interactions, newest, counting)
-    _write_purchases(conn, generation, _purchases(rows))
-    _write_matters(conn, generation, _matters(rows))
+    return Folded(
+        activity,
+        past_keep,
+        cells(interactions, newest, counting),
+        _joined_purchases(conn, generation, _purchases(rows)),
+        _joined_matters(conn, generation, _matters(rows)),
+    )
+
+
+def write_folded(conn: Connection, generation: int, found: Folded) -> None:
+    """The second half of `fold`."""
+    for grain, first_kept in found.past_keep.items():
+        drop_buckets(conn, generation, grain, first_kept)
+    _write_activity(conn, generation, found.activity)
+    _write_cells(conn, generation, found.cells)
+    _write_purchases(conn, generation, found.purchases.values())
+    _write_matters(conn, generation, found.matters.values())
 
 
 def counted(rows: Iterable[Row], counting: Counting) -> list[Interaction]:
@@ -100,11 +137,15 @@ def count(
         newest: By record, when its newest interaction happened, these included (micros).
         counting: What is counted.
     """
+    _write_cells(conn, generation, cells(interactions, newest, counting))
+
+
+def _write_cells(conn: Connection, generation: int, grown: Iterable[Cell]) -> None:
     upsert_rows(
         conn,
         tables.bucket,
         (*_BUCKET_KEY, "count", "value_sum", "last_at"),
-        [(generation, *cell) for cell in cells(interactions, newest, counting)],
+        [(generation, *cell) for cell in grown],
         key=_BUCKET_KEY,
         add=("count", "value_sum"),
         greatest=("last_at",),
@@ -131,10 +172,10 @@ def drop_buckets(conn: Connection, generation: int, grain: Grain, first_kept: Ma
     return int(conn.execute(_PRUNE, dropped).rowcount) if dropped else 0
 
 
-def _touch_activity(
+def _activity(
     conn: Connection, generation: int, interactions: Iterable[Interaction], counting: Counting
-) -> Mapping[int, _Activity]:
-    """Move the records' first and last activity, number the change of each, drop buckets past their keep."""
+) -> tuple[Mapping[int, _Activity], Mapping[Grain, Mapping[int, int]]]:
+    """The records' first and last activity, and from where on buckets stay, where some are past their keep now."""
     touched: dict[int, _Activity] = {}
     for one in interactions:
         held = touched.get(one.record_no)
@@ -161,8 +202,11 @@ def _touch_activity(
             first = counting.first_kept(grain, new.last_at)
             if first > counting.first_kept(grain, old.last_at):
                 past_keep[grain][record_no] = first
-    for grain, first_kept in past_keep.items():
-        drop_buckets(conn, generation, grain, first_kept)
+    return touched, past_keep
+
+
+def _write_activity(conn: Connection, generation: int, touched: Mapping[int, _Activity]) -> None:
+    """Move the records' first and last activity, and number the change of each."""
     first_number = reserve(conn, "activity", len(touched))
     # In the order of time, so that those that are quiet first are first in the order of changes too.
     in_order = sorted(touched.items(), key=lambda item: (item[1].last_at, item[0]))
@@ -177,7 +221,6 @@ def _touch_activity(
         key=("generation", "record_no"),
         replace=("changed_no", "first_at", "last_at"),
     )
-    return touched
 
 
 def _purchases(rows: Iterable[Row]) -> list[Purchase]:
@@ -192,19 +235,26 @@ def _purchases(rows: Iterable[Row]) -> list[Purchase]:
     return found
 
 
-def _write_purchases(conn: Connection, generation: int, purchases: Iterable[Purchase]) -> None:
+def _joined_purchases(
+    conn: Connection, generation: int, purchases: Iterable[Purchase]
+) -> Mapping[tuple[int, str], Purchase]:
+    """Purchases together with what is kept of the same orders."""
     joined: dict[tuple[int, str], Purchase] = {}
     for one in purchases:
         key = (one.record_no, one.order_id)
         joined[key] = joined[key].joined(one) if key in joined else one
     for key, held in purchases_by_order(conn, generation, joined).items():
         joined[key] = joined[key].joined(held)
+    return joined
+
+
+def _write_purchases(conn: Connection, generation: int, purchases: Iterable[Purchase]) -> None:
     columns = ("purchased_at", "stated_at", "value", "currency", "categories")
     upsert_rows(
         conn,
         tables.purchase,
         ("generation", "record_no", "order_id", *columns),
-        [(generation, *astuple(one)[:-1], to_json(list(one.categories))) for one in joined.values()],
+        [(generation, *astuple(one)[:-1], to_json(list(one.categories))) for one in purchases],
         key=("generation", "record_no", "order_id"),
         replace=columns,
     )
@@ -239,13 +289,20 @@ def _said(value: object, at: int) -> Said:
     return (at, str(value)) if value else NOTHING
 
 
-def _write_matters(conn: Connection, generation: int, matters: Iterable[SupportMatter]) -> None:
+def _joined_matters(
+    conn: Connection, generation: int, matters: Iterable[SupportMatter]
+) -> Mapping[tuple[int, str], SupportMatter]:
+    """Support matters together with what is kept of them."""
     joined: dict[tuple[int, str], SupportMatter] = {}
     for one in matters:
         key = (one.record_no, one.matter_id)
         joined[key] = joined[key].joined(one) if key in joined else one
     for key, held in support_matters_by_id(conn, generation, joined).items():
         joined[key] = joined[key].joined(held)
+    return joined
+
+
+def _write_matters(conn: Connection, generation: int, matters: Iterable[SupportMatter]) -> None:
     said = ("channel", "status", "topic", "sentiment")
     columns = tuple(column for name in said for column in (f"{name}_at", name))
     upsert_rows(
@@ -264,7 +321,7 @@ def _write_matters(conn: Connection, generation: int, matters: Iterable[SupportM
                 one.opened_at,
                 one.last_at,
             )
-            for one in joined.values()
+            for one in matters
         ],
         key=("generation", "record_no", "matter_id"),
         replace=(*columns, "opened_at", "last_at"),

@@ -22,7 +22,7 @@ from multiprocessing.process import BaseProcess
 from customer_profiles.errors import CustomerProfilesError
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.build import Pipeline, open_pipeline
-from customer_profiles.pipeline.stage import Stage
+from customer_profiles.pipeline.stage import LookingStage, Stage
 from customer_profiles.settings import Settings
 from customer_profiles.state.errors import StateBusyError
 
@@ -286,9 +286,24 @@ def _drain_ahead(settings: Settings, limit: int | None, pipe: Connection) -> Non
         open_pipeline(settings, pipe.send, limit) as house,
     ):
         all_stages = (*house.ingests(), house.accumulate(), house.refresh_segments())
-        stages = {(stage.name, stage.source): stage for stage in all_stages}
+        stages = {(stage.name, stage.source): _in_halves(stage) for stage in all_stages}
         while True:
             pipe.send(_drained(house, stages[pipe.recv()]))
+
+
+class _Halves:
+    """A stage that locks the run out only while it writes."""
+
+    def __init__(self, stage: LookingStage) -> None:
+        self._stage = stage
+        self.name, self.source = stage.name, stage.source
+
+    def advance(self, limit: int) -> StageResult:
+        return self._stage.write(self._stage.look(limit))
+
+
+def _in_halves(stage: Stage) -> Stage:
+    return _Halves(stage) if isinstance(stage, LookingStage) else stage
 
 
 def _drained(house: Pipeline, stage: Stage) -> bool:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule
 
 from customer_profiles.cleaning.appliers import Arrival
 from customer_profiles.cleaning.apply_interactions import InteractionApplier
 from customer_profiles.cleaning.rows import CleanRow
-from customer_profiles.marts.accumulate import AccumulateStage
+from customer_profiles.marts.accumulate import AccumulateStage, FoldedInteractions
 from customer_profiles.marts.buckets import DAY, HOUR, MINUTE, Bucket, Grain, Interaction, bucketed
 from customer_profiles.marts.expiry import expire_buckets
 from customer_profiles.marts.facts import Fact, counted_properties, grammar_of, read_fact, value_of
@@ -27,6 +28,7 @@ from customer_profiles.settings import Settings
 from customer_profiles.sources.envelope import Envelope
 from customer_profiles.state.cursors import read_cursor
 from customer_profiles.state.engine import State
+from customer_profiles.state.errors import CursorMoved
 from customer_profiles.state.generations import (
     abandon_generation,
     begin_generation,
@@ -158,6 +160,7 @@ class LateHistory(RuleBasedStateMachine):
         self.state = type(self).make_state()
         self.known = Known()
         self.record_nos: dict[str, int] = {}
+        self.looked: tuple[AccumulateStage, FoldedInteractions] | None = None
 
     def teardown(self) -> None:
         self.everything_is_what_a_recount_gives()
@@ -200,6 +203,22 @@ class LateHistory(RuleBasedStateMachine):
     def count(self, limit: int) -> None:
         """One batch is counted."""
         self.accumulate().advance(limit)
+        self.what_is_read_is_right()
+
+    @rule(limit=st.sampled_from([1, 3, 1_000]))
+    def look(self, limit: int) -> None:
+        """Another process looks at a batch, and takes its time."""
+        stage = self.accumulate()
+        self.looked = stage, stage.look(limit)
+
+    @precondition(lambda self: self.looked is not None)
+    @rule()
+    def write(self) -> None:
+        """It writes what it found, whatever happened since, or is told that this is no longer so."""
+        assert self.looked is not None
+        (stage, found), self.looked = self.looked, None
+        with suppress(CursorMoved):
+            stage.write(found)
         self.what_is_read_is_right()
 
     @rule(of=st.lists(st.integers(-1, 3), min_size=4, max_size=4))

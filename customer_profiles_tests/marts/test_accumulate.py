@@ -9,6 +9,9 @@ from customer_profiles.marts.buckets import DAY, HOUR, MINUTE, Interaction, buck
 from customer_profiles.marts.stored import buckets_of, purchases_of, support_matters_of
 from customer_profiles.marts.windows import counting_of
 from customer_profiles.monitoring.ledger import ledger_check
+from customer_profiles.state.errors import CursorMoved
+from customer_profiles.state.generations import begin_generation, promote_generation
+from customer_profiles_tests.history.made import accumulate, history_in, pages, seal
 from customer_profiles_tests.marts.made import drain, interactions
 from customer_profiles_tests.marts.made import settings as company
 
@@ -108,6 +111,54 @@ def test_the_same_holds_on_both_engines_for_a_thousand_interactions(state, table
             map(repr, bucketed(rows, last_at, counting_of(company())))
         )
         assert ledger_check(conn).adds_up
+
+
+def test_what_comes_between_look_and_writing_is_counted_once(state_factory, table_rows):
+    at_once, in_halves = state_factory("sqlcipher"), state_factory("sqlcipher")
+    first, later = [page(NOW), purchase(NOW, "o1")], [page(NOW - HOUR), purchase(NOW - MINUTE, "o1", 700)]
+    interactions(at_once, first + later)
+    drain(AccumulateStage(at_once, company()))
+
+    interactions(in_halves, first)
+    stage = AccumulateStage(in_halves, company())
+    looked = stage.look(10)
+    interactions(in_halves, later)
+    assert (stage.write(looked).applied, stage.write(stage.look(10)).applied) == (2, 2)
+
+    assert contents(in_halves, table_rows) == contents(at_once, table_rows)
+    at_once.close()
+    in_halves.close()
+
+
+def test_a_look_from_before_another_batch_or_another_generation_is_not_written(state, table_rows):
+    interactions(state, [page(NOW), purchase(NOW, "o1")])
+    stage = AccumulateStage(state, company())
+    looked = stage.look(1)
+    drain(AccumulateStage(state, company()))
+    before = {name: table_rows(state, name) for name in (*TABLES, "record_activity", "cursor", "ledger")}
+    with pytest.raises(CursorMoved):
+        stage.write(looked)
+    assert {name: table_rows(state, name) for name in before} == before
+
+    interactions(state, [page(NOW)])
+    looked = stage.look(1)
+    with state.writing() as conn:
+        promote_generation(conn, begin_generation(conn), {})
+    with pytest.raises(CursorMoved, match="elsewhere than when accumulate looked"):
+        stage.write(looked)
+
+
+def test_a_look_from_before_a_sealing_is_not_written(state, tmp_path):
+    history = history_in(tmp_path)
+    interactions(state, pages(range(40)))
+    drain(accumulate(state, history))
+    interactions(state, [page(NOW)])
+    stage = accumulate(state, history)
+    looked = stage.look(10)
+    seal(state, history)
+    with pytest.raises(CursorMoved, match="elsewhere than when accumulate looked"):
+        stage.write(looked)
+    assert drain(stage)[0].applied == 1
 
 
 def test_advancing_again_changes_nothing(state, table_rows):
