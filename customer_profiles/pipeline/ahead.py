@@ -28,6 +28,8 @@ from customer_profiles.state.errors import StateBusyError
 
 LONG = 100_000
 """A run that took in so many envelopes and is not through is long: another process costs seconds to start."""
+VERY_LONG = 2_000_000
+"""After so many the other process is worth starting once more for segments: those of fewer are made in the time that takes."""
 PATIENCE_SECONDS = 300.0
 """A batch that takes longer ahead, while the run waits for it, hangs."""
 
@@ -152,7 +154,7 @@ class Ahead:
                 share.received += result.received
                 share.through = share.through or not result.more
             self._changed.notify_all()
-        if result.more and sum(one.received for one in self._ingests) >= LONG:
+        if result.more:
             self._start()
         self._tell()
 
@@ -184,13 +186,14 @@ class Ahead:
                 self._house.progress(result)
 
     def _start(self) -> None:
-        """Start the other process, when it was not yet or there is something for it again."""
+        """Start the other process where it is worth it, and again when it rests and there is something for it."""
+        received = sum(one.received for one in self._ingests)
         with self._changed:
-            again = self._rests and self._choice() is not None
+            again = self._rests and received >= VERY_LONG and self._choice() is not None
         if again:
             self._end()
             self._rests = False
-        if self._process is not None:
+        if self._process is not None or received < LONG:
             return
         context = multiprocessing.get_context("spawn")
         ours, theirs = context.Pipe()

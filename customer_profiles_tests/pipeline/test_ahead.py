@@ -38,8 +38,9 @@ LIMIT = 3
 
 @pytest.fixture
 def company(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Company:
-    """Its sources are email, crm and web, in this order; a run of a single batch is long."""
+    """Its sources are email, crm and web, in this order; a run of a single batch is very long."""
     monkeypatch.setattr(ahead, "LONG", 1)
+    monkeypatch.setattr(ahead, "VERY_LONG", 1)
     monkeypatch.setenv(KEY_VARIABLE, "a5" * 32)
     made = Company(tmp_path, environment={KEY_VARIABLE: "a5" * 32})
     # Sources are read side by side, so whose records came first is chance: let trust decide between equals.
@@ -167,6 +168,25 @@ def test_it_is_gone_while_the_run_finds_out_who_is_who_and_comes_back_for_segmen
         house.run()
         assert_well(house, company)
     assert following.held and not multiprocessing.active_children()
+
+
+def test_in_a_run_that_is_long_but_not_very_long_it_does_not_come_back(
+    company: Company, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead, "VERY_LONG", 1_000)
+    told, children = HeldUp(), []
+
+    def tell(house: Pipeline, result: StageResult) -> None:
+        told(house, result)
+        if result.stage == "refresh_traits":
+            children.append(multiprocessing.active_children())
+        if result.stage == "resolve":
+            wait_until(lambda: not multiprocessing.active_children(), 60)
+
+    with hastened(company, tell) as house:
+        house.run()
+        assert_well(house, company)
+    assert len(children) > 1 and not any(children)
 
 
 def test_a_run_of_dagster_tells_who_was_put_into_segments_ahead(company: Company) -> None:
