@@ -21,6 +21,8 @@ from customer_profiles.marts.traits import RefreshTraitsStage
 from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.settings import Settings
 
+LOOKED_FOR = frozenset({RefreshTraitsStage.name, RefreshSegmentsStage.name})
+"""The stages that it looks for: those that come last, and take longest to look."""
 LOOK_SECONDS = 60.0
 """The longest a look may take; one that takes longer hangs."""
 

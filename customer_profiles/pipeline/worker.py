@@ -23,6 +23,7 @@ import sqlalchemy as sa
 from customer_profiles.cleaning.ingest import now_micros
 from customer_profiles.monitoring.freshness import Key, caught_up, note_watermarks
 from customer_profiles.monitoring.ledger import StageResult
+from customer_profiles.pipeline.aside import LOOKED_FOR
 from customer_profiles.pipeline.behind import Behind, behind
 from customer_profiles.pipeline.build import Pipeline, contracts_of
 from customer_profiles.pipeline.derived_lane import DerivedLane
@@ -33,7 +34,6 @@ from customer_profiles.pipeline.latency import Latency, Meter
 from customer_profiles.pipeline.lease import BEAT_SECONDS, STALE_SECONDS, Heart, Lease, LeaseWatch, Standing
 from customer_profiles.pipeline.memory import Memory
 from customer_profiles.pipeline.pace import Backoff, BatchSize
-from customer_profiles.pipeline.stage import LookingStage
 from customer_profiles.sources.heads import open_head
 from customer_profiles.sources.inbox import collector_sources, read_up_to
 from customer_profiles.sources.inbox import waiting as unread_events
@@ -308,7 +308,7 @@ class Worker:
         may_have_children = not multiprocessing.current_process().daemon
         if not self._streaming.second_process or not may_have_children or (os.cpu_count() or 1) < 2:
             return None
-        looking = [lane for lane in stages if isinstance(lane.stage, LookingStage)]
+        looking = [lane for lane in stages if lane.name in LOOKED_FOR]
         state, settings = self._pipeline.state, self._pipeline.settings
         return Helped(state, settings, looking, self._streaming.largest_batch) if looking else None
 
