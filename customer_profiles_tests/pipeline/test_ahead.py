@@ -239,6 +239,22 @@ def test_gone_or_hanging_it_costs_nothing_but_the_batch_under_way(
         assert_well(house, company)
 
 
+def test_killed_while_it_puts_customers_into_segments_nothing_is_lost(company: Company) -> None:
+    told = HeldUp()
+    following = HeldUp(
+        killed(signal.SIGKILL), after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1
+    )
+
+    def tell(house: Pipeline, result: StageResult) -> None:
+        told(house, result)
+        following(house, result)
+
+    with hastened(company, tell) as house:
+        house.run()
+        assert_well(house, company)
+    assert following.held
+
+
 def test_a_source_that_cannot_be_read_ahead_is_told_of_by_the_run(company: Company) -> None:
     def away(_house: Pipeline) -> None:
         (company.folder / "crm.db").rename(company.folder / "away.db")

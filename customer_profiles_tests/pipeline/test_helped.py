@@ -157,7 +157,8 @@ def test_stopped_in_a_backlog_it_takes_what_was_read_to_its_end(company: Company
                 worker.stop()
 
         worker = Worker(house, stop_when_helped)
-        told = worker.run()
+        told = worker.run(until_quiet=True)
+        assert Watched.answers >= 2 and not Watched.failures
         assert told.received < VISITS + 20
         assert nothing_waits(house)
 

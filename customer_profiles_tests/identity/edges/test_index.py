@@ -180,5 +180,8 @@ def test_a_key_that_an_older_version_cut_in_two_parts_is_merged_as_one(state: St
             kept.index._write_parts(connection, "copy", 2, [(5, 5, 20, one.to_bytes())])
     kept.pairs = set(pairs)
     kept.batch({(5, 3), (5, 30), *((5, content) for content in range(50, 70))}, {1: "a"})
+    kept.batch({(5, content) for content in range(60, 80)}, {2: "b"})
+    kept.batch({(5, content) for content in range(30, 90)}, {3: "c"})
 
+    assert kept.runs()["key"] == 1
     kept.check(kept.index)
