@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import sqlalchemy as sa
@@ -82,10 +82,16 @@ class PartsRead:
                 self._rows[part] = Rows.from_bytes(self._body(connection, "content", part))
         if not large:
             return
-        # Folding needs Python for moments only: the next parts are read meanwhile.
+        # Folding needs Python for moments only: the next parts are read meanwhile, and no more than those of one shelf.
+        folded: list[Shelved] = []
         with ThreadPoolExecutor(1) as aside:
-            shelves = [aside.submit(shelved, read) for read in self._by_shelf(connection, large)]
-        folded = [one for shelf in shelves for one in shelf.result()]
+            under_way: Future[list[Shelved]] | None = None
+            for read in self._by_shelf(connection, large):
+                if under_way is not None:
+                    folded += under_way.result()
+                under_way = aside.submit(shelved, read)
+            if under_way is not None:
+                folded += under_way.result()
         self._rows |= dict(zip(large, folded, strict=True))
 
     def _by_shelf(self, connection: sa.Connection, parts: Iterable[Part]) -> Iterator[list[Rows]]:
