@@ -1,5 +1,6 @@
 """A state of many customers with their profiles, made once and kept, for the benchmarks of streaming."""
 
+import os
 import shutil
 import time
 from collections.abc import Iterator
@@ -31,9 +32,11 @@ def state_of(customers: int, say: Say) -> Path:
 
 @contextmanager
 def copy_of(folder: Path) -> Iterator[Path]:
-    """A copy to send events into, gone afterwards: every measurement begins with the same state."""
-    copy = folder.with_name(f"{folder.name}_in_use")
-    shutil.rmtree(copy, ignore_errors=True)
+    """A copy to send events into, gone afterwards: every measurement begins with the same state, and has one of its own."""
+    for left in folder.parent.glob(f"{folder.name}_in_use_by_*"):
+        if not Path("/proc", left.name.rpartition("_")[2]).exists():
+            shutil.rmtree(left)  # of a measurement that was killed
+    copy = folder.with_name(f"{folder.name}_in_use_by_{os.getpid()}")
     shutil.copytree(folder, copy)
     try:
         yield copy
