@@ -3,6 +3,7 @@
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -185,3 +186,44 @@ def test_a_key_that_an_older_version_cut_in_two_parts_is_merged_as_one(state: St
 
     assert kept.runs()["key"] == 1
     kept.check(kept.index)
+
+
+def test_no_more_than_one_shelf_is_read_while_another_is_folded(
+    state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = Kept(state, 1)
+    kept.batch(set(), dict.fromkeys(range(5 * SHELF), "a"))
+    unfolded: list[int] = []
+
+    class Waits:
+        """A thread that does not come to its work until somebody needs what that gives."""
+
+        def __init__(self, _threads: int) -> None:
+            pass
+
+        def __enter__(self) -> Any:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            pass
+
+        def submit(self, fold: Callable[[Any], Any], read: Any) -> Any:
+            waiting.append(read)
+            unfolded.append(len(waiting))
+
+            def result() -> Any:
+                waiting.remove(read)
+                return fold(read)
+
+            return SimpleNamespace(result=result)
+
+    waiting: list[Any] = []
+    monkeypatch.setattr(read, "ThreadPoolExecutor", Waits)
+    index = Index(1)
+    with state.reading() as connection:
+        index.refresh(connection)
+        found = index.contents(connection, np.arange(5 * SHELF, dtype=np.int64))
+
+    assert found is not None and found.num_rows == 5 * SHELF
+    assert len(unfolded) >= 5
+    assert max(unfolded) == 1
