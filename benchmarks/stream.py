@@ -170,6 +170,7 @@ def work(folder: str, how: How, told: Any, stop: Any) -> None:
     with open_pipeline(settings) as house:
         worker = Worker(house, passed, on_leading=lambda: told.put("leads"))
         threading.Thread(target=lambda: (stop.wait(), worker.stop()), daemon=True).start()
+        threading.Thread(target=left_alone, args=(told, worker), daemon=True).start()
         if profile:
             import cProfile
 
@@ -178,6 +179,14 @@ def work(folder: str, how: How, told: Any, stop: Any) -> None:
             profiler.dump_stats(profile)
         else:
             worker.run()
+
+
+def left_alone(told: Any, worker: Worker) -> None:
+    """Stop the worker when the process that measures it was killed."""
+    if measures := multiprocessing.parent_process():
+        measures.join()
+        told.cancel_join_thread()  # nobody reads it any more
+        worker.stop()
 
 
 def memory_in_use() -> int:
