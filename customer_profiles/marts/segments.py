@@ -84,7 +84,10 @@ _NEWEST_ACTIVITY = text("SELECT max(changed_no) FROM record_activity WHERE gener
 
 _NEWEST_EVENT = text("SELECT max(event_no) FROM identity_event")
 
-_UNFOLDED = text("SELECT 1 FROM customer WHERE generation = :generation AND changed_no > :folded LIMIT 1")
+# In the order of the index: Postgres would look through everybody for somebody whom it believes to be there.
+_UNFOLDED = text(
+    "SELECT 1 FROM customer WHERE generation = :generation AND changed_no > :folded ORDER BY changed_no LIMIT 1"
+)
 
 _CLOSE_DROPPED = text(
     """

@@ -60,6 +60,7 @@ def behind(connection: sa.Connection, now: int) -> Behind:
         sa.select(sa.func.count()).select_from(
             sa.select(segment_due.c.customer_no)
             .where(segment_due.c.generation == live, segment_due.c.due_at <= now)
+            .order_by(segment_due.c.due_at)  # as the index has it
             .limit(1)
             .subquery()
         )
