@@ -139,9 +139,10 @@ def test_who_asks_for_a_stage_that_was_drained_ahead_is_told_all_that_was_done(c
     assert counted.received == 48 + 4
 
 
-def test_segments_follow_the_traits_that_the_run_folds(company: Company) -> None:
+def run_with_segments_ahead(company: Company, *then: Any) -> None:
+    """A run that waits for the other process to begin with segments; what is done then, if anything."""
     told = HeldUp()
-    following = HeldUp(after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
+    following = HeldUp(*then, after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1)
 
     def tell(house: Pipeline, result: StageResult) -> None:
         told(house, result)
@@ -151,6 +152,10 @@ def test_segments_follow_the_traits_that_the_run_folds(company: Company) -> None
         house.run()
         assert_well(house, company)
     assert following.held
+
+
+def test_segments_follow_the_traits_that_the_run_folds(company: Company) -> None:
+    run_with_segments_ahead(company)
 
 
 def test_it_is_gone_while_the_run_finds_out_who_is_who_and_comes_back_for_segments(company: Company) -> None:
@@ -240,19 +245,7 @@ def test_gone_or_hanging_it_costs_nothing_but_the_batch_under_way(
 
 
 def test_killed_while_it_puts_customers_into_segments_nothing_is_lost(company: Company) -> None:
-    told = HeldUp()
-    following = HeldUp(
-        killed(signal.SIGKILL), after=("refresh_traits", ""), until=("refresh_segments", ""), batches_done=1
-    )
-
-    def tell(house: Pipeline, result: StageResult) -> None:
-        told(house, result)
-        following(house, result)
-
-    with hastened(company, tell) as house:
-        house.run()
-        assert_well(house, company)
-    assert following.held
+    run_with_segments_ahead(company, killed(signal.SIGKILL))
 
 
 def test_a_source_that_cannot_be_read_ahead_is_told_of_by_the_run(company: Company) -> None:
