@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
+import pyarrow as pa
 import sqlalchemy as sa
 
 from customer_profiles.identity.edges.folding.compact_entries import NO_BOOK, CompactEntries
@@ -47,7 +48,9 @@ class PartsRead:
             if kind == "key":
                 self.read_keys(connection, [part])
             else:
-                self._entries[part] = Entries.from_bytes(self._body(connection, kind, part))
+                self._entries[part] = self._folded(
+                    part, Entries.from_bytes(self._body(connection, kind, part))
+                )
         return self._entries[part]
 
     def rows(self, connection: sa.Connection, part: Part) -> Rows | Shelved:
@@ -67,11 +70,15 @@ class PartsRead:
             contents: All parts of contents that there are.
         """
         missing = [part for part in parts if part not in self._entries]
-        if not len(self._book) and len(_large(missing)) >= WORTH_A_BOOK:
+        many = len(_large(missing)) >= WORTH_A_BOOK
+        if many and not len(self._book):
             self._book = self._all(connection, _large(contents))
+            for part, entries in self._entries.items():
+                self._entries[part] = self._folded(part, entries.entries())
         for part in missing:
-            read = Entries.from_bytes(self._body(connection, "key", part))
-            self._entries[part] = CompactEntries(read, self._book) if part in _large([part]) else read
+            self._entries[part] = self._folded(part, Entries.from_bytes(self._body(connection, "key", part)))
+            if many:
+                _give_back()
 
     def read_contents(self, connection: sa.Connection, parts: Iterable[Part]) -> None:
         """Read parts of contents that are not in memory; large ones together."""
@@ -89,6 +96,7 @@ class PartsRead:
             for read in self._by_shelf(connection, large):
                 if under_way is not None:
                     folded += under_way.result()
+                    _give_back()
                 under_way = aside.submit(shelved, read)
             if under_way is not None:
                 folded += under_way.result()
@@ -111,6 +119,9 @@ class PartsRead:
         each = [self._rows[part].numbers for part in parts]
         return np.sort(np.concatenate(each), kind="stable") if each else NO_BOOK
 
+    def _folded(self, part: Part, entries: Entries) -> Entries | CompactEntries:
+        return CompactEntries(entries, self._book) if _large([part]) else entries
+
     def _body(self, connection: sa.Connection, kind: Kind, part: Part) -> bytes:
         body = connection.execute(
             sa.select(index_run.c.body).where(
@@ -125,3 +136,9 @@ class PartsRead:
 
 def _large(parts: Iterable[Part]) -> list[Part]:
     return [part for part in parts if part.rows >= WORTH_FOLDING]
+
+
+def _give_back() -> None:
+    """Let the system have what reading and folding have let go of: else it would come on top of what is read next."""
+    for pool in (pa.default_memory_pool(), pa.system_memory_pool()):
+        pool.release_unused()

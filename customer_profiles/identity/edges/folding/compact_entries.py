@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from customer_profiles.identity.edges.folding.lists import Stretches
 from customer_profiles.identity.edges.index_parts import Entries, Numbers
 
 NO_BOOK: Numbers = np.zeros(0, dtype=np.int64)
@@ -22,12 +23,12 @@ class CompactEntries:
 
         Args:
             entries: What is folded.
-            book: Contents, rising, that stays in memory: of one that is in it only the place there is kept. Those of all contents
-                save most, and none, most time.
+            book: Contents, rising, that stays in memory: what is in it is kept as its place there. Those of all contents save
+                most, and none, most time.
         """
         last = np.append(np.flatnonzero(np.diff(entries.keys)), len(entries.keys) - 1)
         self._keys: Numbers = entries.keys[last]
-        self._starts: NDArray[np.int32] = np.concatenate([[0], last + 1]).astype(np.int32)
+        self._held = Stretches.of(np.diff(last, prepend=-1))
         self._book = book
         self._places, self._others = _placed(entries.contents, book)
         self.taken_back = entries.taken_back
@@ -35,13 +36,16 @@ class CompactEntries:
     def spans(self, keys: Numbers) -> tuple[Numbers, Numbers]:
         """For each key where its entries begin and where they end."""
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
-        low = self._starts[at].astype(np.int64)
-        return low, np.where(self._keys[at] == keys, self._starts[at + 1], low)
+        there = np.flatnonzero(self._keys[at] == keys)
+        low, high = np.zeros((2, len(keys)), dtype=np.int64)
+        low[there], size = self._held.at(at[there])
+        high[there] = low[there] + size
+        return low, high
 
     def contents_at(self, places: Numbers) -> Numbers:
         """What the entries in these places name, as of `Entries`."""
-        if not len(self._book):
-            return self._others[places]
+        if not len(self._places):
+            return self._others[places].astype(np.int64)
         at = self._places[places]
         known = at < len(self._book)
         found = self._book[np.where(known, at, 0)]
@@ -51,15 +55,19 @@ class CompactEntries:
     @property
     def numbers(self) -> Numbers:
         """What they are sorted by."""
-        return np.repeat(self._keys, np.diff(self._starts))
+        return np.repeat(self._keys, self._held.sizes.ravel()[: len(self._keys)])
 
     def entries(self) -> Entries:
         """All of them."""
-        return Entries(self.numbers, self.contents_at(np.arange(self._starts[-1])))
+        keys = self.numbers
+        return Entries(keys, self.contents_at(np.arange(len(keys))))
 
 
-def _placed(contents: Numbers, book: Numbers) -> tuple[NDArray[np.uint32], Numbers]:
-    """The place of each content in the book, behind its end for those that are not in it; and those, in the order of their places."""
+def _placed(contents: Numbers, book: Numbers) -> tuple[NDArray[np.uint32], NDArray[np.signedinteger]]:
+    """The place of each content in the book, behind its end for those that are not in it; and those, in the order of their places.
+
+    No places where none is in it, as with the records that have a content.
+    """
     if not len(book):
         return np.zeros(0, dtype=np.uint32), contents.copy()
     order = np.argsort(
@@ -68,7 +76,15 @@ def _placed(contents: Numbers, book: Numbers) -> tuple[NDArray[np.uint32], Numbe
     rising = contents[order]
     at = np.minimum(np.searchsorted(book, rising), len(book) - 1)
     others = np.flatnonzero(book[at] != rising)
+    if len(others) == len(contents):
+        return np.zeros(0, dtype=np.uint32), contents.astype(_narrowest(rising))
     at[others] = len(book) + np.arange(len(others))
     places = np.empty(len(contents), dtype=np.uint32)
     places[order] = at
     return places, rising[others]
+
+
+def _narrowest(rising: Numbers) -> type[np.signedinteger]:
+    """The type that takes least, of those that hold these numbers and their negatives."""
+    most = np.iinfo(np.int32).max
+    return np.int32 if -most <= rising[0] and rising[-1] <= most else np.int64

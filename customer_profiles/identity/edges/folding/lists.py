@@ -16,43 +16,64 @@ _BLOCK = 16
 
 
 @dataclass(frozen=True)
-class Lists:
-    """Where the list of each row is.
+class Stretches:
+    """Stretches that follow one another: where each begins and ends.
 
     Attributes:
-        sizes: For each row how many values it has, in rows of a block.
-        starts: For each block where its values begin.
-        missing: Which rows have no list at all; None when each has one.
+        sizes: How long each is, in rows of a block; those that fill up the last one are empty.
+        starts: For each block where its first one begins.
     """
 
     sizes: NDArray[np.unsignedinteger]
     starts: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, size: NDArray[np.integer]) -> Stretches:
+        """Stretches of these sizes."""
+        blocks = np.zeros((-(-len(size) // _BLOCK), _BLOCK), dtype=np.min_scalar_type(size.max(initial=0)))
+        blocks.ravel()[: len(size)] = size
+        return cls(blocks, offsets_of(blocks.sum(axis=1, dtype=np.int32))[:-1])
+
+    def taken(self, places: Numbers) -> tuple[NDArray[np.int32], Numbers]:
+        """These, one behind the other: where each begins and the last one ends, and where what they hold is among all."""
+        start, size = self.at(places)
+        offsets = offsets_of(size)
+        return offsets, np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], size)
+
+    def at(self, places: Numbers) -> tuple[NDArray[np.int32], NDArray[np.unsignedinteger]]:
+        """Where these begin, and how long they are."""
+        block, within = np.divmod(places, _BLOCK)
+        ends = np.cumsum(self.sizes[block], axis=1, dtype=np.int32)
+        size = self.sizes[block, within]
+        return self.starts[block] + ends[np.arange(len(places)), within] - size, size
+
+    @property
+    def offsets(self) -> NDArray[np.int32]:
+        """For each where it begins, and where the last one ends."""
+        return offsets_of(self.sizes.ravel())
+
+
+@dataclass(frozen=True)
+class Lists:
+    """Where the list of each row is.
+
+    Attributes:
+        stretches: Of the values, for each row.
+        missing: Which rows have no list at all; None when each has one.
+    """
+
+    stretches: Stretches
     missing: NDArray[np.bool_] | None
 
     @classmethod
     def of(cls, column: pa.ListArray) -> Lists:
         """Those of a column, into its `flatten`."""
         missing = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
-        size = lengths(column)
-        blocks = np.zeros((-(-len(size) // _BLOCK), _BLOCK), dtype=np.min_scalar_type(size.max(initial=0)))
-        blocks.ravel()[: len(size)] = size
-        return cls(blocks, offsets_of(blocks.sum(axis=1, dtype=np.int32))[:-1], missing)
-
-    @property
-    def offsets(self) -> NDArray[np.int32]:
-        """For each row, and those that fill up the last block, where its values begin; and where the last one's end."""
-        return offsets_of(self.sizes.ravel())
+        return cls(Stretches.of(lengths(column)), missing)
 
     def taken(self, places: Numbers) -> Taken:
         """Those of the rows in these places."""
-        block, within_block = np.divmod(places, _BLOCK)
-        ends = np.cumsum(self.sizes[block], axis=1, dtype=np.int32)
-        turn = np.arange(len(places))
-        size = self.sizes[block, within_block]
-        start = self.starts[block] + ends[turn, within_block] - size
-        offsets = offsets_of(size)
-        within = np.arange(offsets[-1]) + np.repeat(start - offsets[:-1], size)
-        return Taken(offsets, within, None if self.missing is None else self.missing[places])
+        return Taken(*self.stretches.taken(places), None if self.missing is None else self.missing[places])
 
 
 @dataclass(frozen=True)

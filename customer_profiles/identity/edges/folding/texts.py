@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from customer_profiles.identity.edges.folding.exact import exact
-from customer_profiles.identity.edges.folding.lists import Lists, first_places
+from customer_profiles.identity.edges.folding.lists import Lists, Stretches, first_places
 from customer_profiles.identity.edges.index_parts import Numbers
 
 _TEXT, _HEX, _UUID = 0, 1, 2
@@ -46,7 +46,7 @@ class TextLists:
     heads: pa.StringArray
     tails: pa.StringArray
     forms: NDArray[np.uint8]
-    bodies: pa.BinaryArray
+    bodies: Bodies
 
     @classmethod
     def of(cls, column: pa.ListArray) -> TextLists | None:
@@ -66,16 +66,48 @@ class TextLists:
         first = first_places(codes)
         heads, tails = (exact(each.take(pa.array(first))) for each in (heads, tails))
         return cls(
-            column.type, Lists.of(column), codes.astype(np.uint16), heads, tails, forms[first], exact(bodies)
+            column.type,
+            Lists.of(column),
+            codes.astype(np.uint16),
+            heads,
+            tails,
+            forms[first],
+            Bodies.of(bodies),
         )
 
     def taken(self, places: Numbers) -> pa.ListArray:
         """Those of the rows in these places."""
         taken = self.lists.taken(places)
         codes = self.codes[taken.within]
-        bodies = _unpacked(self.bodies.take(pa.array(taken.within)), self.forms[codes])
+        bodies = _unpacked(self.bodies.taken(taken.within), self.forms[codes])
         heads, tails = (each.take(pa.array(codes)) for each in (self.heads, self.tails))
         return taken.column(pc.binary_join_element_wise(heads, bodies, tails, ""), self.kind)
+
+
+@dataclass(frozen=True)
+class Bodies:
+    """Values of bytes, one behind the other.
+
+    Attributes:
+        stretches: For each value where its bytes are.
+        all: Those of all.
+    """
+
+    stretches: Stretches
+    all: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, values: pa.BinaryArray) -> Bodies:
+        """Those of a column without missing values."""
+        size = pc.binary_length(values).to_numpy()
+        whole = pc.binary_join(pa.ListArray.from_arrays([0, len(values)], values), b"")
+        return cls(Stretches.of(size), np.frombuffer(whole[0].as_py(), dtype=np.uint8))
+
+    def taken(self, places: Numbers) -> pa.BinaryArray:
+        """Those in these places."""
+        offsets, within = self.stretches.taken(places)
+        buffers = [None, pa.py_buffer(offsets), pa.py_buffer(self.all[within])]
+        return pa.Array.from_buffers(pa.binary(), len(places), buffers)
 
 
 def _cut(texts: pa.StringArray, at: str) -> tuple[pa.StringArray, pa.StringArray, pa.BooleanArray]:

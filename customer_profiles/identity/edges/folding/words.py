@@ -88,7 +88,7 @@ def _told_order(
     names: pa.StringArray, lists: Lists, codes: Numbers, different: pa.StringArray
 ) -> NDArray[np.uint8]:
     """For each word of a row, in the order of its name, its place among those of the row; 0 where the name has other words."""
-    offsets = lists.offsets[: len(names) + 1]
+    offsets = lists.stretches.offsets[: len(names) + 1]
     size = np.diff(offsets)
     tokens = pc.split_pattern(names, " ")
     same = lengths(tokens) == size

@@ -156,3 +156,22 @@ def test_a_shelf_is_let_go_when_fewer_than_half_of_its_rows_are_still_there() ->
     assert not half_empty([first, second, third])
     assert not half_empty([first, third])
     assert half_empty([second]) == {id(second.shelf)}
+
+
+def test_columns_with_few_values_take_a_byte_for_each_row() -> None:
+    rows, row = 1_200, dict.fromkeys(SCHEMA.names) | {"gone": False}
+    cities, countries = (
+        [f"{name} {number}" for number in range(count)] for name, count in (("c", 300), ("l", 9))
+    )
+    schema = SCHEMA.append(pa.field("country", pa.string()))
+    told = [
+        {**row, "content_no": number, "city": cities[number % 300], "country": countries[number % 9]}
+        for number in range(rows)
+    ]
+    folded = CompactRows(pa.Table.from_pylist(told, schema=schema))
+    found = folded.taken(np.array([1_199, 0]), {"city", "country"})
+    assert {name: column.to_pylist() for name, column in found.items()} == {
+        "city": ["c 299", "c 0"],
+        "country": ["l 2", "l 0"],
+    }
+    assert next((each.byte_codes.nbytes, each.codes.nbytes) for each in folded._often) == (rows, 2 * rows)
