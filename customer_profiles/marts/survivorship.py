@@ -68,7 +68,7 @@ class Observed(NamedTuple):
     observed_at: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Trait:
     """A fact about a customer with its provenance.
 
