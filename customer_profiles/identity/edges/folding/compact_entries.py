@@ -70,9 +70,8 @@ def _placed(contents: Numbers, book: Numbers) -> tuple[NDArray[np.uint32], NDArr
     """
     if not len(book):
         return np.zeros(0, dtype=np.uint32), contents.copy()
-    order = np.argsort(
-        contents
-    )  # looked up one after the other they are near each other, in the book and in memory
+    # In their order what is looked up one after the other is near each other, in the book and in memory.
+    order = np.argsort(contents)
     rising = contents[order]
     at = np.minimum(np.searchsorted(book, rising), len(book) - 1)
     others = np.flatnonzero(book[at] != rising)
