@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
 import time
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -111,6 +114,7 @@ def _print(
         show_profile(example)
     say(("\nNext", "bold"))
     steps = {
+        **_to_be_found(),
         "customer-profiles ui": "runs, checks and the graph in Dagster's web UI",
         "edit customer_profiles.yaml": "and it is your own data",
     }
@@ -118,3 +122,13 @@ def _print(
         say(f"  {step:<30} ", (what, "dim"))
     if example is not None:
         say(f"  customer-profiles profile show {example.customer_id} -p {example.purpose}")
+
+
+def _to_be_found() -> dict[str, str]:
+    """The step without which a shell does not find the commands, where it does not."""
+    activate = Path(sys.prefix, "bin", "activate")
+    if shutil.which("customer-profiles") or not activate.exists():
+        return {}
+    here = Path.cwd()
+    shown = activate.relative_to(here) if activate.is_relative_to(here) else activate
+    return {f"source {shown}": "so that this shell finds the commands"}

@@ -68,3 +68,14 @@ def test_a_changed_mapping_says_what_is_read_again_and_does_it(command: Command,
     assert "ingest_record crm: 4 received, 4 applied" in changed.error
     names = "SELECT count(*) AS n FROM record WHERE source = 'crm' AND full_name IS NOT NULL"
     assert command("query", names, "--json", settings=settings).json == [{"n": 0}]
+
+
+def test_a_shell_that_does_not_find_the_command_is_told_how_it_does(
+    command: Command, settings: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(Path(sys.prefix).parent)
+    monkeypatch.setenv("PATH", "/nowhere")
+    without = command("run", settings=settings).out
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
+    assert f"source {Path(sys.prefix).name}/bin/activate" in without
+    assert "bin/activate" not in command("run", settings=settings).out
