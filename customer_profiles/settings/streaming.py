@@ -10,7 +10,7 @@ class Streaming(Part):
 
     smallest_batch: int = Field(500, ge=1)
     """Envelopes of a batch of one source while there is no backlog."""
-    largest_batch: int = Field(10_000, ge=1)
+    largest_batch: int = Field(20_000, ge=1)
     """Envelopes of a batch of one source while there is a backlog; more is faster and takes more memory."""
     second_process: bool = True
     """Whether, while there is a backlog, a second process looks what the last stages have to write, and in a long run drains
