@@ -1,6 +1,6 @@
 """A first load, from the files of a company to its profiles: python -m benchmarks.backfill.
 
-The demo company of so many customers is generated (not counted), then everything runs on the embedded state as
+The demo company of so many customers is generated (not counted), then everything runs on the embedded state, or on Postgres, as
 `customer-profiles run` does it: every source is read, a model trained, who is who found, interactions counted, traits and
 segments made. Seconds by stage are those of its batches added up, some of them done in a second process meanwhile; beside them
 stands how long after the start it was through.
@@ -19,6 +19,7 @@ from contextlib import nullcontext, suppress
 from pathlib import Path
 
 from benchmarks.company import settings_in
+from benchmarks.on_postgres import at
 from customer_profiles import demo
 from customer_profiles.monitoring.ledger import StageResult
 from customer_profiles.pipeline.ahead import with_a_second_process
@@ -44,20 +45,24 @@ def main() -> None:
     parser.add_argument("--customers", type=int, default=1_000_000, help="[%(default)s]")
     parser.add_argument("--batch", type=int, default=BATCH, help="envelopes in a batch [%(default)s]")
     parser.add_argument("--alone", action="store_true", help="without the second process")
+    parser.add_argument("--postgres", metavar="URL", help="the state in this Postgres database, an empty one")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory() as made:
-        backfill(Path(made), given.customers, given.batch, alone=given.alone)
+        backfill(Path(made), given.customers, given.batch, alone=given.alone, url=given.postgres)
 
 
-def backfill(folder: Path, customers: int, batch: int = BATCH, *, alone: bool = False) -> None:
+def backfill(
+    folder: Path, customers: int, batch: int = BATCH, *, alone: bool = False, url: str | None = None
+) -> None:
     """Make a company and its profiles in a folder; a row a stage is printed."""
     say(f"generating {customers:,} customers")
     demo.generate(folder / ".data" / "demo", customers=customers)
     print("| stage | received | took | through after |\n|---|---|---|---|")
     second = _SecondProcess()
+    settings = at(settings_in(folder), url) if url else settings_in(folder)
     started = time.perf_counter()
     with (
-        open_pipeline(settings_in(folder), _progress(second), batch) as opened,
+        open_pipeline(settings, _progress(second), batch) as opened,
         nullcontext(opened) if alone else with_a_second_process(opened) as house,
     ):
         for ingest in house.ingests():

@@ -19,14 +19,14 @@ import orjson
 import uvicorn
 
 from customer_profiles.encryption.keys import EnvironmentKey
-from customer_profiles.settings import settings_from_text
+from customer_profiles.settings import Settings, settings_from_text
 from customer_profiles.state.engine import State
 from customer_profiles.state.migrate import migrate
 from customer_profiles.web.app import create_app
 from customer_profiles.web.write_keys import load_write_keys
 
 SETTINGS = """
-state: {url: "sqlite:FOLDER", key: {provider: environment, variable: BENCHMARK_KEY}}
+state: {url: "URL", key: {provider: environment, variable: BENCHMARK_KEY}}
 collector: {backlog: 100_000_000}
 sources:
   web:
@@ -38,11 +38,9 @@ sources:
 """
 
 
-def serve(folder: str, listener: socket.socket) -> None:
+def serve(url: str, listener: socket.socket) -> None:
     """The collector, in a process of its own."""
-    settings = settings_from_text(
-        SETTINGS.replace("FOLDER", folder), Path(folder) / "customer_profiles.yaml", dict(os.environ)
-    )
+    settings = _settings(url)
     keys = EnvironmentKey("BENCHMARK_KEY")
     with State.open(settings.state.url, keys.key) as state:
         migrate(state)
@@ -52,9 +50,12 @@ def serve(folder: str, listener: socket.socket) -> None:
 
 def write_key() -> str:
     """The key of the only source."""
-    settings = settings_from_text(SETTINGS, Path("customer_profiles.yaml"), dict(os.environ))
-    (key,) = load_write_keys(settings, EnvironmentKey("BENCHMARK_KEY"))
+    (key,) = load_write_keys(_settings("sqlite:nowhere"), EnvironmentKey("BENCHMARK_KEY"))
     return key
+
+
+def _settings(url: str) -> Settings:
+    return settings_from_text(SETTINGS.replace("URL", url), Path("customer_profiles.yaml"), dict(os.environ))
 
 
 def bodies(sender: int, requests: int, batch: int) -> list[bytes]:
@@ -108,6 +109,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=100)
     parser.add_argument("--senders", type=int, default=4)
     parser.add_argument("--folder", help="where the state is made [a temporary folder]")
+    parser.add_argument("--postgres", metavar="URL", help="the state in this Postgres database, an empty one")
     given = parser.parse_args()
     os.environ["BENCHMARK_KEY"] = os.urandom(32).hex()
     each = given.events // given.batch // given.senders
@@ -118,7 +120,7 @@ def main() -> None:
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
         process = multiprocessing.get_context("spawn").Process(
-            target=serve, args=(f"{folder}/state", listener)
+            target=serve, args=(given.postgres or f"sqlite:{folder}/state", listener)
         )
         process.start()
         address = f"http://127.0.0.1:{listener.getsockname()[1]}"
